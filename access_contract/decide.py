@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Who may pass, and if not, why not. The same function at the door and at the server.
+
+Total and deterministic: no clock, no I/O, no log, no exception. What it does not know, it refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from access_contract.snapshot import LiveFacts, Right, Rights
+from access_contract.vocabulary import Moment, Reason, TagHash
+
+CHECKS = (
+    "tag without rights here: tag_unknown",
+    "tag refused by the server (blocked, expired, member suspended, agreement ended): that reason",
+    "read with too little assurance: assurance_too_low",
+    "no right at this access point: no_grant",
+    "clock untrusted and no standing right: clock_untrusted, unless the door's rules admit",
+    "snapshot expired and no standing right: snapshot_expired",
+    "no open window: no_booking if all the rights are bookings, else outside_hours",
+    "space full: space_full; alone, by the door's rules",
+    "quota used: quota_used; alone, by the door's rules",
+    "granted, by the first open right",
+)
+"""The order of checks, as the protocol document prints it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Granted (reason None) or refused for one reason. `cause` names the grant or booking that admitted."""
+
+    reason: Reason | None = None
+    cause: str | None = None
+    passes_lock_down: bool = False
+
+    @property
+    def granted(self) -> bool:
+        return self.reason is None
+
+
+def decide(rights: Rights, live: LiveFacts | None, tag: TagHash, moment: Moment) -> Decision:
+    """Return whether `tag` may pass at `moment`, checking in the order of CHECKS.
+
+    `live` is None when a door decides alone; then `rights.rules` says what an unknown occupancy or quota means.
+    What only the door knows (mode, alarm, journal) is a veto that the door applies afterwards.
+    """
+    held = rights.rights_of(tag)
+    if held is None:
+        return Decision(reason=Reason.TAG_UNKNOWN)
+    if held.refused is not None:
+        return Decision(reason=held.refused)
+    if moment.assurance < rights.rules.minimum_assurance:
+        return Decision(reason=Reason.ASSURANCE_TOO_LOW)
+    here = [right for right in held.rights if moment.access_point in right.access_points]
+    if not here:
+        return Decision(reason=Reason.NO_GRANT)
+    believed, doubt = _believed(rights, here, moment)
+    if not believed:
+        return Decision(reason=doubt)
+    right = _first_open(rights, believed, moment, doubt)
+    if right is None:
+        return Decision(reason=Reason.NO_BOOKING if all(r.booked for r in here) else Reason.OUTSIDE_HOURS)
+    return _against_live(rights, live, right)
+
+
+def _believed(rights: Rights, here: list[Right], moment: Moment) -> tuple[list[Right], Reason | None]:
+    """Return the rights that still count, and why the others do not."""
+    if not moment.clock_trusted and not rights.rules.untrusted_clock_admits:
+        return [r for r in here if r.standing], Reason.CLOCK_UNTRUSTED
+    if moment.now >= rights.expires_at:
+        return [r for r in here if r.standing], Reason.SNAPSHOT_EXPIRED
+    return here, None
+
+
+def _first_open(rights: Rights, believed: Iterable[Right], moment: Moment, doubt: Reason | None) -> Right | None:
+    """Return the first right that is open now. A standing right is believed as it is once time itself is in doubt."""
+    for right in believed:
+        if doubt is not None or _is_open(rights, right, moment.now):
+            return right
+    return None
+
+
+def _is_open(rights: Rights, right: Right, now: datetime) -> bool:
+    return any(window.covers(now) for window in rights.windows(right.windows))
+
+
+def _against_live(rights: Rights, live: LiveFacts | None, right: Right) -> Decision:
+    full = not rights.rules.full_space_admits_alone if live is None else live.space_full
+    used = not rights.rules.used_quota_admits_alone if live is None else live.quota_used
+    if full:
+        return Decision(reason=Reason.SPACE_FULL)
+    if used:
+        return Decision(reason=Reason.QUOTA_USED)
+    return Decision(cause=right.cause, passes_lock_down=right.passes_lock_down)

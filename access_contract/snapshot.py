@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The facts a door holds to decide alone: which tags, at which access points, in which windows, until when.
+
+A snapshot holds instants, not calendars: the server has expanded schedules, holidays and bookings into UTC windows.
+It names no person. The empty snapshot refuses everyone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Protocol
+
+import msgspec
+
+from access_contract.vocabulary import AccessPointId, Assurance, DoorId, Reason, TagHash
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+"""An aware instant; on the wire RFC 3339 in UTC ending in Z."""
+
+
+class Window(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """A half-open span of time: `start` belongs to it, `end` does not."""
+
+    start: Instant
+    end: Instant
+
+    def covers(self, now: datetime) -> bool:
+        return self.start <= now < self.end
+
+
+class Right(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a tag may pass: a grant or a booking, at some access points, within a named set of windows.
+
+    `cause` is the server's own reference ("grant:7", "booking:12"); the door only repeats it.
+    `standing` rights (caretaker, cleaner) outlast an expired snapshot and need no trusted clock to be believed.
+    """
+
+    cause: str
+    windows: str
+    access_points: tuple[AccessPointId, ...]
+    standing: bool = False
+    passes_lock_down: bool = False
+    booked: bool = False
+
+
+class TagRights(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All the rights of one tag at one door. `refused` outranks them (server only: a door never holds such a tag)."""
+
+    rights: tuple[Right, ...] = ()
+    refused: Reason | None = None
+
+
+class DoorRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What stays possible when something is not known: named settings, never accidents."""
+
+    minimum_assurance: Assurance = Assurance.A0
+    untrusted_clock_admits: bool = False
+    full_space_admits_alone: bool = True
+    used_quota_admits_alone: bool = True
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one door knows of who may pass it. `number` grows with every change; `expires_at` bounds its use alone."""
+
+    door: DoorId
+    number: int
+    made_at: Instant
+    expires_at: Instant
+    rules: DoorRules = DoorRules()
+    window_sets: dict[str, tuple[Window, ...]] = {}
+    tags: dict[TagHash, TagRights] = {}
+
+    def rights_of(self, tag: TagHash) -> TagRights | None:
+        return self.tags.get(tag)
+
+    def windows(self, name: str) -> tuple[Window, ...]:
+        return self.window_sets.get(name, ())
+
+
+class Rights(Protocol):
+    """Where `decide` looks things up: a door's snapshot, or the server's index seen from one door."""
+
+    @property
+    def expires_at(self) -> datetime: ...
+    @property
+    def rules(self) -> DoorRules: ...
+    def rights_of(self, tag: TagHash) -> TagRights | None: ...
+    def windows(self, name: str) -> tuple[Window, ...]: ...
+
+
+class LiveFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What only the server can know at the tap. A door that decides alone has None instead."""
+
+    space_full: bool = False
+    quota_used: bool = False
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 of a snapshot's exact bytes, in hex: what a door reports and a server compares."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def encode(snapshot: Snapshot) -> bytes:
+    """Return the snapshot's one byte form (JSON, keys of tags and window sets in order)."""
+    return msgspec.json.encode(snapshot, order="deterministic")
+
+
+def decode(content: bytes) -> Snapshot:
+    """Return the snapshot in `content`. Raise msgspec.ValidationError or msgspec.DecodeError if it is none."""
+    return msgspec.json.decode(content, type=Snapshot)
