@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Writes the audit row in the transaction of the act it tells of, so that neither stands without the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select
+
+from booking_server.actors import Actor
+from booking_server.audit.tables import audit
+
+
+def note(tx: Connection, actor: Actor, *, now: datetime, act: str, subject: str, **detail: object) -> None:
+    """Add that `actor` did `act` (past tense, "tag_blocked") to `subject` ("keytag:7")."""
+    row = {"at": now, "actor": actor.name, "act": act, "subject": subject, "detail": detail}
+    tx.execute(insert(audit).values(row))
+
+
+def of_subject(tx: Connection, subject: str, *, limit: int = 50) -> list[Mapping[str, object]]:
+    """Return what was done to `subject`, newest first."""
+    found = select(audit).where(audit.c.subject == subject).order_by(audit.c.id.desc()).limit(limit)
+    return [dict(row) for row in tx.execute(found).mappings()]

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The server's settings: one TOML file, every key known, every mistake named with its file, key and what is allowed."""
+
+from __future__ import annotations
+
+import tomllib
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from booking_server.clock import Clock, SystemClock, TurnedClock
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+class BadConfiguration(ValueError):
+    """A settings file that cannot be used; the message names file, key, value and what is allowed."""
+
+
+class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the pages are served. `secure_cookies` is off only for a demo without HTTPS."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    secure_cookies: bool = True
+
+
+class Broker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the broker listens, and the name of this server's own certificate."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8883
+    identity: str = "server-doors-1"
+
+
+class Seller(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who sends the invoices, as Finnish VAT law wants it on each."""
+
+    name: str = ""
+    address: str = ""
+    business_id: str = ""
+    iban: str = ""
+    payment_term_days: Annotated[int, msgspec.Meta(ge=0, le=90)] = 14
+
+
+class Simulated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parts that start only with demo = true: a file that holds the seconds by which the clock is turned."""
+
+    clock: str | None = None
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings. `database` is an SQLAlchemy URL; `state_folder` holds certificates and keys, outside the database."""
+
+    database: str
+    state_folder: str
+    demo: bool = False
+    time_zone: str = "Europe/Helsinki"
+    language: str = "fi"
+    web: Web = Web()
+    broker: Broker = Broker()
+    seller: Seller = Seller()
+    simulated: Simulated = Simulated()
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.state_folder)
+
+
+def load(path: Path) -> Config:
+    """Return the settings in `path`. Raise BadConfiguration."""
+    try:
+        config = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Config)
+    except OSError as error:
+        raise BadConfiguration(f"{path}: cannot be read ({error.strerror}); make it with: booking-server init") from None
+    except UnicodeDecodeError:
+        raise BadConfiguration(f"{path}: is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise BadConfiguration(f"{path}: is not TOML: {error}") from None
+    except msgspec.ValidationError as error:
+        raise BadConfiguration(f"{path}: {error}") from None
+    _check_demo(path, config)
+    return config
+
+
+def _check_demo(path: Path, config: Config) -> None:
+    if config.simulated.clock is not None and not config.demo:
+        raise BadConfiguration(f"{path}: simulated.clock is allowed only with demo = true")
+    for key, host in (("web.host", config.web.host), ("broker.host", config.broker.host)):
+        if config.demo and not _is_loopback(host):
+            raise BadConfiguration(
+                f"{path}: {key} is {host!r}; with demo = true only a loopback address is allowed (127.0.0.1)"
+            )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def clock_of(config: Config) -> Clock:
+    """Return the clock that these settings ask for."""
+    if config.simulated.clock is None:
+        return SystemClock()
+    return TurnedClock(Path(config.simulated.clock))

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Doors, their access points, what was commanded, and what each door last said of itself."""
+
+from sqlalchemy import JSON, Boolean, CheckConstraint, Column, ForeignKey, Integer, LargeBinary, String, Table, UniqueConstraint
+
+from booking_server.db import UtcDateTime, metadata
+
+doors = Table(
+    "doors",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("site_id", Integer, ForeignKey("sites.id"), nullable=False, index=True),
+    Column("name", String(120), nullable=False),
+    Column("tag_key_sealed", LargeBinary, nullable=False),
+    Column("log_named", String(10), nullable=False),
+    Column("log_reason", String(400), nullable=False),
+    Column("log_days", Integer, nullable=False),
+    Column("snapshot_expiry_days", Integer, nullable=False),
+    Column("rules", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("retired_at", UtcDateTime, nullable=True),
+    CheckConstraint("log_named in ('priced', 'always', 'never')", name="log_named"),
+)
+
+access_points = Table(
+    "access_points",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("door_id", String(32), ForeignKey("doors.id"), nullable=False, index=True),
+    Column("point", String(16), nullable=False),
+    Column("from_area_id", Integer, ForeignKey("areas.id"), nullable=True),
+    Column("to_area_id", Integer, ForeignKey("areas.id"), nullable=True),
+    UniqueConstraint("door_id", "point"),
+)
+
+commands = Table(
+    "commands",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("command", String(32), nullable=False, unique=True),
+    Column("door_id", String(32), ForeignKey("doors.id"), nullable=False, index=True),
+    Column("kind", String(20), nullable=False),
+    Column("argument", JSON, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("reason", String(400), nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("sent_at", UtcDateTime, nullable=True),
+    Column("done_at", UtcDateTime, nullable=True),
+    Column("outcome", String(60), nullable=True),
+    Column("result", JSON, nullable=True),
+)
+
+door_status = Table(
+    "door_status",
+    metadata,
+    Column("door_id", String(32), ForeignKey("doors.id"), primary_key=True),
+    Column("online", Boolean, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("heard_at", UtcDateTime, nullable=False),
+    Column("status", JSON, nullable=False),
+)
