@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A private card daemon: the machine's real pcscd with one virtual reader per door, and cards that can be tapped on them.
+
+It lives in mount and network namespaces of its own, so it meets no other pcscd, and its readers' ports, which listen on every
+address, can be reached by nobody. Only its socket is outside, in our folder; doors are told of it by PCSCLITE_CSOCK_NAME.
+Without root it makes a user namespace as well. If it cannot be had, `why_not()` says why; it never falls back silently.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from tests.system import parts
+from tests.system.processes import NotReady
+
+_FIRST_PORT = 46_010
+_ROOM = Path(__file__).with_name("pcsc_room.py")
+_ENTER = 'mount -t tmpfs tmpfs /run && mkdir /run/pcscd && mount --bind "$1" /run/pcscd && shift && exec "$@"'
+READERS_MAX = 7
+"""pcscd has 16 places and each virtual driver takes two."""
+
+
+def why_not() -> str | None:
+    """Return None if a private pcscd can be had here, else the reason in one line."""
+    for there, part in (
+        (parts.pcscd(), "pcscd"),
+        (parts.vpcd_driver(), "the virtual card reader's driver (vsmartcard-vpcd)"),
+        (parts.pyscard(), "pyscard"),
+        (shutil.which("unshare", path=parts.search_path()), "unshare (util-linux)"),
+    ):
+        if not there:
+            return parts.missing(part)
+    tried = subprocess.run([*_unshare(), "true"], capture_output=True, text=True, check=False, env=parts.environment())
+    return f"namespaces are not allowed here: {tried.stderr.strip()}" if tried.returncode else None
+
+
+def _unshare() -> list[str]:
+    return ["unshare", "-mn"] if os.geteuid() == 0 else ["unshare", "-Urmn"]
+
+
+class CardRoom:
+    """A running pcscd with a virtual reader for each name. `environment` is what a program needs to speak to it."""
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        """Start it; `folder` must be short (a socket's path has 107 characters). Raise NotReady."""
+        if len(names) > READERS_MAX:
+            raise NotReady(f"pcscd takes at most {READERS_MAX} virtual readers, {len(names)} were asked for")
+        self._ports = {name: _FIRST_PORT + 10 * place for place, name in enumerate(names)}
+        self._socket = folder / "socket" / "pcscd.comm"
+        self._lock = Lock()
+        self._write(folder)
+        self._log = (folder / "pcscd.log").open("ab")
+        self._process = subprocess.Popen(
+            self._command(folder),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            env=parts.environment(),
+            process_group=0,
+        )
+        if self._heard() != "ready":
+            self.close()
+            raise NotReady(f"pcscd did not come up: {(folder / 'pcscd.log').read_text(errors='replace')[-400:].strip()}")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"PCSCLITE_CSOCK_NAME": str(self._socket)}
+
+    def reader(self, name: str) -> str:
+        """What PC/SC calls this reader."""
+        return f"{name} 00 00"
+
+    def tap(self, name: str, uid: bytes) -> None:
+        """Lay a card with this number on the reader and take it away once it was read. Raise NotReady if nobody reads it."""
+        with self._lock:
+            if self._process.stdin is None or self._process.poll() is not None:
+                raise NotReady("pcscd has ended")
+            self._process.stdin.write(json.dumps({"port": self._ports[name], "uid": uid.hex()}) + "\n")
+            self._process.stdin.flush()
+            if self._heard() != "read":
+                raise NotReady(f"nobody read the card on the reader {name!r}")
+
+    def close(self) -> None:
+        """End pcscd. Its room ends by itself too when we do, because its stdin ends."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._log.close()
+
+    def _write(self, folder: Path) -> None:
+        driver = parts.vpcd_driver()
+        if driver is None:
+            raise NotReady(parts.missing("the virtual card reader's driver"))
+        for sub in ("readers", "socket"):
+            (folder / sub).mkdir(parents=True, exist_ok=True)
+        self._socket.unlink(missing_ok=True)
+        for name, port in self._ports.items():
+            own = folder / f"driver-{port}.so"  # the driver keeps static state: one file for each reader
+            shutil.copyfile(driver, own)
+            entry = f'FRIENDLYNAME "{name}"\nDEVICENAME /dev/null:{port}\nLIBPATH {own}\nCHANNELID {port}\n'
+            (folder / "readers" / f"reader-{port}").write_text(entry, encoding="ascii")
+
+    def _command(self, folder: Path) -> list[str]:
+        pcscd = str(parts.pcscd())
+        room = [sys.executable, str(_ROOM), pcscd, str(folder / "readers"), str(self._socket), *_options(pcscd)]
+        return [*_unshare(), "sh", "-c", _ENTER, "sh", str(self._socket.parent), *room]
+
+    def _heard(self) -> str:
+        return self._process.stdout.readline().strip() if self._process.stdout is not None else ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.close()
+
+
+def _options(pcscd: str) -> list[str]:
+    """pcscd 2 asks polkit who may speak to it; in a room of our own there is none to ask."""
+    told = subprocess.run([pcscd, "--help"], capture_output=True, text=True, check=False, env=parts.environment())
+    return ["--disable-polkit"] if "--disable-polkit" in told.stdout + told.stderr else []

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Runs inside namespaces of its own (see pcsc.py): the real pcscd, virtual readers that nobody else can reach, and the cards.
+
+A line on stdin, `{"port": 46010, "uid": "04782E21801D80"}`, lays a card on that reader, waits until its number has been read
+and takes it away; it is answered on stdout by `read` or `unread`. The first line on stdout is `ready`. When stdin ends, pcscd
+and this end. Standard library only: it starts in 50 ms.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import socket
+import struct
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Thread
+
+ATR = bytes.fromhex("3B8F8001804F0CA000000306030001000000006A")
+"""What a reader says of a MIFARE Classic 1K (PC/SC part 3)."""
+READ_WITHIN_SECONDS = 3.0
+APART_SECONDS = 0.6
+_GET_UID = b"\xff\xca\x00"
+_POWER = (b"\x00", b"\x01", b"\x02")
+_GET_ATR = b"\x04"
+_SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
+
+
+class Card:
+    """A card that tells its number and refuses all else, over the wire of the virtual reader driver."""
+
+    def __init__(self, port: int, uid: bytes) -> None:
+        self.was_read = Event()
+        self._uid = uid
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self._socket.settimeout(None)
+        self._thread = Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def take_away(self) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(2)
+
+    def _serve(self) -> None:
+        with suppress(OSError, EOFError):
+            while True:
+                command = self._receive(struct.unpack(">H", self._receive(2))[0])
+                if command not in _POWER:
+                    reply = self._reply(command)
+                    self._socket.sendall(struct.pack(">H", len(reply)) + reply)
+                    if command.startswith(_GET_UID):
+                        self.was_read.set()
+
+    def _reply(self, command: bytes) -> bytes:
+        if command == _GET_ATR:
+            return ATR
+        return self._uid + b"\x90\x00" if command.startswith(_GET_UID) else b"\x6d\x00"
+
+    def _receive(self, count: int) -> bytes:
+        content = b""
+        while len(content) < count:
+            # The driver writes length and body apart: without a quick ACK each command waits 44 ms.
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            if not (more := self._socket.recv(count - len(content))):
+                raise EOFError
+            content += more
+        return content
+
+
+def _loopback_up() -> None:
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP | _IFF_RUNNING))
+
+
+def _wait_for(path: Path, daemon: subprocess.Popen[bytes]) -> None:
+    pause = Event()
+    for _ in range(500):
+        if path.exists():
+            return
+        if daemon.poll() is not None:
+            break
+        pause.wait(0.02)
+    sys.exit(f"pcscd did not come up (exit code {daemon.poll()})")
+
+
+class Readers:
+    """The hand that taps. The daemon looks every 400 ms, so a reader is left alone for a while between two cards."""
+
+    def __init__(self) -> None:
+        self._free_at: dict[int, float] = {}
+
+    def tap(self, port: int, uid: bytes) -> bool:
+        """Lay a card, take it away when it has been read; return False if nobody read it."""
+        Event().wait(max(0.0, self._free_at.get(port, 0.0) - time.monotonic()))
+        card = Card(port, uid)
+        read = card.was_read.wait(READ_WITHIN_SECONDS)
+        card.take_away()
+        self._free_at[port] = time.monotonic() + APART_SECONDS
+        return read
+
+
+def main(pcscd: str, configuration: str, listens_at: str, options: list[str]) -> None:
+    """Serve until stdin ends. `listens_at` is pcscd's socket, which the doors outside are told of."""
+    _loopback_up()
+    daemon = subprocess.Popen([pcscd, "--foreground", "--config", configuration, *options])
+    readers = Readers()
+    try:
+        _wait_for(Path(listens_at), daemon)
+        print("ready", flush=True)  # noqa: T201
+        for line in sys.stdin:
+            order = json.loads(line)
+            read = readers.tap(order["port"], bytes.fromhex(order["uid"]))
+            print("read" if read else "unread", flush=True)  # noqa: T201
+    finally:
+        daemon.terminate()
+        daemon.wait()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:])
