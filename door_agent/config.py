@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A door's settings: one TOML file, every key known, every mistake named with its file, key and what is allowed.
+
+Simulated parts are allowed only with demo = true, and only towards a broker on a loopback address.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from access_contract.topics import is_door_id
+from door_agent.errors import BadConfiguration
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Broker(_Table, frozen=True, kw_only=True):
+    """Where the broker is, and what this door shows it."""
+
+    host: str
+    port: Port = 8883
+    ca: str
+    certificate: str
+    key: str
+
+
+class Server(_Table, frozen=True, kw_only=True):
+    """The server's public keys: what signs its word (by key id), and what tag numbers are sealed to."""
+
+    signing_keys: dict[str, str]
+    sealing_key: str
+
+
+class Reader(_Table, frozen=True, kw_only=True):
+    """One reader and the access point it serves. `name` is what PC/SC calls it; empty takes the only one."""
+
+    kind: Literal["pcsc", "simulated"]
+    access_point: str
+    name: str = ""
+
+
+class Lock(_Table, frozen=True, kw_only=True):
+    """The relay: off means locked, by the wiring."""
+
+    pin: Pin = 17
+    active_high: bool = True
+    pulse_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
+
+
+class Lamps(_Table, frozen=True, kw_only=True):
+    granted: Pin | None = None
+    refused: Pin | None = None
+
+
+class OnePin(_Table, frozen=True, kw_only=True):
+    pin: Pin | None = None
+
+
+class Timing(_Table, frozen=True, kw_only=True):
+    ask_deadline_ms: Annotated[int, msgspec.Meta(ge=10, le=2000)] = 250
+    held_open_seconds: Seconds = 60.0
+    journal_deadline_seconds: Seconds = 2.0
+
+
+class Policy(_Table, frozen=True, kw_only=True):
+    journal_unwritable: Literal["refuse", "admit"] = "refuse"
+    tap_is_entry_when_unlocked: bool = False
+
+
+class Simulated(_Table, frozen=True, kw_only=True):
+    control: str | None = None
+    clock: str | None = None
+
+
+class Config(_Table, frozen=True, kw_only=True):
+    """All settings of one door. Paths that do not start with / are beside the file."""
+
+    door: str
+    state_folder: str
+    broker: Broker
+    server: Server
+    tag_key_file: str
+    readers: Annotated[tuple[Reader, ...], msgspec.Meta(min_length=1)]
+    demo: bool = False
+    lock: Lock = Lock()
+    lamps: Lamps = Lamps()
+    buzzer: OnePin = OnePin()
+    contact: OnePin = OnePin()
+    exit_button: OnePin = OnePin()
+    timing: Timing = Timing()
+    policy: Policy = Policy()
+    simulated: Simulated = Simulated()
+
+
+def load(path: Path) -> Config:
+    """Return the settings in `path`. Raise BadConfiguration."""
+    try:
+        config = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Config)
+    except OSError as error:
+        raise BadConfiguration(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise BadConfiguration(f"{path}: is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise BadConfiguration(f"{path}: is not TOML: {error}") from None
+    except msgspec.ValidationError as error:
+        raise BadConfiguration(f"{path}: {error}") from None
+    _check(path, config)
+    return config
+
+
+def read_file(config_file: Path, key: str, name: str) -> bytes:
+    """Return the bytes of a file that the settings name under `key`. Raise BadConfiguration."""
+    try:
+        return (config_file.parent / name).read_bytes()
+    except OSError as error:
+        raise BadConfiguration(f"{config_file}: {key} is {name!r}, which cannot be read ({error.strerror})") from None
+
+
+def _check(path: Path, config: Config) -> None:
+    if not is_door_id(config.door):
+        raise BadConfiguration(f"{path}: door is {config.door!r}; allowed are 1 to 32 of a-z, 0-9, '-', starting with a letter")
+    points = [reader.access_point for reader in config.readers]
+    if len(set(points)) != len(points):
+        raise BadConfiguration(f"{path}: readers name the access points {points}; each may stand once")
+    if not config.demo:
+        _refuse_simulated(path, config)
+    elif not _is_loopback(config.broker.host):
+        raise BadConfiguration(f"{path}: broker.host is {config.broker.host!r}; demo = true allows only a loopback address")
+
+
+def _refuse_simulated(path: Path, config: Config) -> None:
+    if any(reader.kind == "simulated" for reader in config.readers):
+        raise BadConfiguration(f"{path}: readers.kind is 'simulated'; that is allowed only with demo = true")
+    if config.simulated.control is not None or config.simulated.clock is not None:
+        raise BadConfiguration(f"{path}: simulated.control and simulated.clock are allowed only with demo = true")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
