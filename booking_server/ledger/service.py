@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What staff may read of the ledger: taps, entries, and which doors are complete. Reading a person's taps is recorded.
+
+A tap carries a person's name only as its door's log setting allows. Nothing here writes to the ledger (ingest.py does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from booking_server import civil
+from booking_server.actors import Actor, NotAllowed, Role
+from booking_server.audit import service as audit
+from booking_server.doors import service as doors
+from booking_server.ledger.tables import entries, entry_people, journals, taps
+from booking_server.people import service as people
+
+__all__ = [
+    "Entry",
+    "Tap",
+    "doors_complete",
+    "entries_of_month",
+    "entries_of_person",
+    "recent_taps",
+    "taps_after",
+    "taps_of_person",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tap:
+    """A tag read once at a door. `person_name` and `last_digits` are None where the door's log is not named."""
+
+    event_id: int
+    door_id: str
+    point: str
+    at: datetime
+    granted: bool
+    reason: str | None
+    cause: str | None
+    decided_by: str
+    disagreed: bool
+    clock: str
+    outcome: str | None
+    simulated: bool
+    person_id: int | None
+    person_name: str | None
+    last_digits: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Granted and entered. `person_id` and `at` are None once the link to the person was dropped."""
+
+    id: int
+    tap_event_id: int
+    space_id: int
+    person_id: int | None
+    at: datetime | None
+    service_day: date
+    vat_day: date
+    merged_into: int | None
+    booking_id: int | None
+    doubtful: bool
+    simulated: bool
+
+
+def recent_taps(tx: Connection, actor: Actor, limit: int = 50) -> list[Tap]:
+    """Return the last taps to arrive, newest first. Raise NotAllowed."""
+    actor.must_be(Role.HOST)
+    return _named(tx, actor, tx.execute(_taps().order_by(taps.c.event_id.desc()).limit(limit)))
+
+
+def taps_after(tx: Connection, actor: Actor, event_id: int, limit: int = 100) -> list[Tap]:
+    """Return the taps that arrived after `event_id`, oldest first. Raise NotAllowed."""
+    actor.must_be(Role.HOST)
+    found = _taps().where(taps.c.event_id > event_id).order_by(taps.c.event_id).limit(limit)
+    return _named(tx, actor, tx.execute(found))
+
+
+def taps_of_person(tx: Connection, actor: Actor, *, now: datetime, person_id: int, limit: int = 50) -> list[Tap]:
+    """Return one person's taps, newest first, and record who looked. Raise NotAllowed."""
+    _must_be_staff_or(tx, actor, person_id)
+    audit.note(tx, actor, now=now, act="taps_read", subject=f"person:{person_id}")
+    found = _taps().where(taps.c.person_id == person_id).order_by(taps.c.at.desc(), taps.c.event_id.desc()).limit(limit)
+    return _named(tx, actor, tx.execute(found))
+
+
+def entries_of_month(tx: Connection, actor: Actor, month: str) -> list[Entry]:
+    """Return the entries whose service day is in `month` ("2026-11"), in order. Raise NotAllowed."""
+    actor.must_be(Role.HOST, Role.BILLING)
+    return [_entry(row) for row in tx.execute(_entries(month))]
+
+
+def entries_of_person(tx: Connection, actor: Actor, *, person_id: int, month: str) -> list[Entry]:
+    """Return one person's entries of a month, in order. Raise NotAllowed."""
+    _must_be_staff_or(tx, actor, person_id, Role.BILLING)
+    return [_entry(row) for row in tx.execute(_entries(month).where(entry_people.c.person_id == person_id))]
+
+
+def doors_complete(tx: Connection, month_end: datetime) -> dict[str, datetime | None]:
+    """Return for each door in use until when its events are complete: before any gap; None if it never wrote.
+
+    A door is ready for the month when the instant is not before `month_end`. Retired before it, a door is left out.
+    """
+    least = select(journals.c.door_id, func.max(journals.c.complete_until)).group_by(journals.c.door_id)
+    heard: dict[str, datetime | None] = {row[0]: row[1] for row in tx.execute(least)}
+    gaps = select(journals.c.door_id, journals.c.complete_until).where(journals.c.up_to < journals.c.last_seen)
+    for door_id, until in tx.execute(gaps):
+        known = heard[door_id]
+        heard[door_id] = None if until is None or known is None else min(known, until)
+    in_use = [door for door in doors.doors(tx) if door.retired_at is None or door.retired_at >= month_end]
+    return {door.id: heard.get(door.id) for door in in_use}
+
+
+def _taps() -> Any:
+    return select(taps)
+
+
+def _entries(month: str) -> Any:
+    first, after = civil.days_of_month(month)
+    joined = entries.outerjoin(entry_people, entry_people.c.entry_id == entries.c.id)
+    wanted = (*(c for c in entries.c if c.name != "event_hash"), entry_people.c.person_id, entry_people.c.at)
+    inside = (entries.c.service_day >= first) & (entries.c.service_day < after)
+    return select(*wanted).select_from(joined).where(inside).order_by(entries.c.id)
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(**row._mapping)
+
+
+def _named(tx: Connection, actor: Actor, rows: Iterable[Row[Any]]) -> list[Tap]:
+    found = [dict(row._mapping) for row in rows]
+    settings = {door.id: door.log_named for door in doors.doors(tx)}
+    entered = _with_entry(tx, [row["event_id"] for row in found])
+    names: dict[int, str] = {}
+    shown = []
+    for row in found:
+        row.pop("keytag_id")
+        setting = settings.get(row["door_id"], "never")
+        named = row["person_id"] is not None and (setting == "always" or (setting == "priced" and row["event_id"] in entered))
+        if named and row["person_id"] not in names:
+            names[row["person_id"]] = people.person(tx, actor, row["person_id"]).name
+        hidden = {} if named else {"person_id": None}
+        shown.append(Tap(**{**row, **hidden}, person_name=names[row["person_id"]] if named else None, last_digits=None))
+    return shown
+
+
+def _with_entry(tx: Connection, event_ids: list[int]) -> set[int]:
+    return set(tx.execute(select(entries.c.tap_event_id).where(entries.c.tap_event_id.in_(event_ids))).scalars())
+
+
+def _must_be_staff_or(tx: Connection, actor: Actor, person_id: int, *roles: Role) -> None:
+    actor.must_be(Role.HOST, Role.MEMBER, *roles)
+    if actor.role is Role.MEMBER:
+        account = None if actor.account_id is None else people.account(tx, actor.account_id)
+        if account is None or account.person_id != person_id:
+            raise NotAllowed("members read their own taps and entries only")
