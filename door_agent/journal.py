@@ -23,7 +23,8 @@ from access_contract.vocabulary import ClockQuality
 from door_agent.errors import JournalUnwritable
 
 _TABLES = """
-create table if not exists journal (id text primary key, place integer not null unique, acknowledged integer not null default 0);
+create table if not exists journal (id text primary key, place integer not null unique,
+  acknowledged integer not null default 0);
 create table if not exists event (journal text not null, sequence integer not null, content blob not null,
   primary key (journal, sequence)) without rowid;
 """
@@ -151,7 +152,8 @@ class Syncer:
         done = 0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._ended or self._wanted != done)
+                while not self._ended and self._wanted == done:
+                    self._changed.wait()
                 if self._ended:
                     return
                 done = self._wanted

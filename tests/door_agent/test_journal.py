@@ -47,6 +47,7 @@ def test_a_killed_writer_loses_nothing_it_reported(tmp_path: Path) -> None:
         writer.stdout.readline()
     os.kill(writer.pid, signal.SIGKILL)
     said = writer.stdout.read().split("\n")[:-1]
+    writer.stdout.close()
     writer.wait()
     journal = Journal(file)
     assert journal.sequence >= 50 + len(said)

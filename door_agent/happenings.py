@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What can happen at a door (events) and what is then to be done (effects): the machine's whole world, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from access_contract.messages import Answer, Command, What
+from access_contract.snapshot import Snapshot
+from access_contract.vocabulary import AccessPointId, Assurance, ClockQuality, TagNumber
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stamp:
+    """When an event came: wall time, monotonic seconds, trust in the wall time, and a fresh identifier to mint from."""
+
+    now: datetime
+    monotonic: float
+    clock: ClockQuality
+    fresh: str
+
+
+@dataclass(frozen=True, slots=True)
+class TagRead:
+    access_point: AccessPointId
+    number: TagNumber
+    assurance: Assurance = Assurance.A0
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class ContactMoved:
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ExitPressed:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanged:
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotTaken:
+    snapshot: Snapshot
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalReported:
+    """How the journal does: `trouble` None if a write and sync went well; `late` if the sync took too long."""
+
+    trouble: str | None
+    sequence: int
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """Something needs a person, or no longer does."""
+
+    about: str
+    raised: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    version: str
+    continues: str | None = None
+
+
+Happening = (
+    TagRead
+    | Answered
+    | Commanded
+    | ContactMoved
+    | ExitPressed
+    | LinkChanged
+    | SnapshotTaken
+    | JournalReported
+    | Noticed
+    | TimePassed
+    | Started
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Append to the journal. If that fails and the door's policy refuses, an Energise after it is not carried out."""
+
+    what: What
+
+
+@dataclass(frozen=True, slots=True)
+class Energise:
+    pulse_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StayUnlocked:
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SendAsk:
+    ask: str
+    access_point: AccessPointId
+    number: TagNumber
+    assurance: Assurance
+
+
+@dataclass(frozen=True, slots=True)
+class SendCaptured:
+    capture: str
+    number: TagNumber
+
+
+@dataclass(frozen=True, slots=True)
+class PublishStatus:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class KeepMode:
+    """Write the mode durably, to be taken on again at the next start."""
+
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    granted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Something was dropped, and why."""
+
+    cause: str
+
+
+Effect = Record | Energise | StayUnlocked | SendAsk | SendCaptured | PublishStatus | KeepMode | Show | Count
