@@ -67,6 +67,7 @@ class Loop:
         self._sync_asked: dict[int, float] = {}
         self._sent: set[str] = set()
         self._status_at = self._repeat_at = 0.0
+        self._events_due = True
 
     def put(self, item: h.Happening | Callable[[], None] | None) -> None:
         """Hand something in from another thread; None ends the loop."""
@@ -139,7 +140,7 @@ class Loop:
             return str(error)
         self._sync_asked[sequence] = self.clock.monotonic()
         self.syncer.sync(sequence)
-        self._repeat_at = min(self._repeat_at, stamp.monotonic)
+        self._events_due = True
         return None
 
     def _carry_out(self, effect: h.Effect) -> None:
@@ -178,11 +179,12 @@ class Loop:
             self._send_events(now)
 
     def _send_events(self, now: float) -> None:
-        if now < self._repeat_at:
+        if not self._events_due and now < self._repeat_at:
             return
+        self._events_due = False
         waiting = self.journal.unacknowledged(EVENTS_IN_FLIGHT_MAX)
         new = [content for content in waiting if event_hash(content) not in self._sent]
-        sending = new or waiting
+        sending = waiting if now >= self._repeat_at else new
         self._sent = {event_hash(content) for content in waiting}
         self._repeat_at = now + _REPEAT_SECONDS
         for start in range(0, len(sending), _EVENTS_IN_MESSAGE):
@@ -196,7 +198,9 @@ class Loop:
 
     def _acknowledged(self, body: Acknowledgement) -> None:
         self.journal.acknowledge(body.journal, body.up_to, body.missing)
-        self._repeat_at = 0.0 if body.missing or self.journal.acknowledged < self.journal.sequence else self._repeat_at
+        self._events_due = True
+        if body.missing:
+            self._repeat_at = 0.0
         if body.forked and body.journal == self.journal.id:
             before = self.journal.start_new()
             self.state = replace(self.state, sequence=0, passes=())
