@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The control socket of a simulated door: JSON lines to tap, move the contact, press the button and watch the pins.
 
-Only with demo = true. One line in, one line back ({"ok": true} or {"error": ...}); "watch" streams pins until the caller leaves.
+Only with demo = true. One line in, one line back ({"ok": true} or {"error": ...}); "watch" streams pins from then on.
 """
 
 from __future__ import annotations
