@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Answers a door's ask from memory alone: it reads no database, waits for no writer, and stores nothing."""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from access_contract.decide import Decision, decide
+from access_contract.messages import Answer, Ask
+from access_contract.sealing import Unsealable, unseal_number
+from access_contract.snapshot import LiveFacts, Snapshot
+from access_contract.vocabulary import DoorId, Moment, Reason, tag_hash
+
+_NOTHING_FULL = LiveFacts()
+
+
+def answer(ask: Ask, *, index: Snapshot, tag_key: bytes, sealing_key: X25519PrivateKey, moment: Moment, known: int) -> Answer:
+    """Return the server's decision on one ask of the door that `index` and `tag_key` belong to.
+
+    `moment` is the server's own; a number that cannot be unsealed is refused as unreadable.
+    """
+    decision = _decision(ask, index.door, index, tag_key, sealing_key, moment)
+    return Answer(
+        ask=ask.ask,
+        granted=decision.granted,
+        reason=decision.reason,
+        cause=decision.cause,
+        passes_lock_down=decision.passes_lock_down,
+        known=known,
+    )
+
+
+def _decision(
+    ask: Ask, door: DoorId, index: Snapshot, tag_key: bytes, sealing_key: X25519PrivateKey, moment: Moment
+) -> Decision:
+    try:
+        number = unseal_number(ask.sealed, door=door, server_key=sealing_key)
+    except Unsealable:
+        return Decision(reason=Reason.TAG_UNREADABLE)
+    return decide(index, _NOTHING_FULL, tag_hash(tag_key, number), moment)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The one thread of a process that writes what doors sent: whatever is queued goes into one transaction.
+
+Work's `done` runs after its transaction is committed, never before. A locked database is tried again, a few times; any
+other fault ends the thread and is kept in `fault`, so that the process can end and be started again.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from booking_server.db import Database
+
+BATCH_MAX = 50
+TRIES = 5
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work(Generic[Result]):
+    """`write` runs inside the transaction, and again if it is tried again; `done` gets its result after the commit."""
+
+    write: Callable[[Connection], Result]
+    done: Callable[[Result], None]
+
+
+class Writer:
+    """Takes work from any thread and carries it out in order. `stop()` finishes what was taken."""
+
+    def __init__(self, database: Database, *, room: int = 10_000) -> None:
+        self.fault: BaseException | None = None
+        self._database = database
+        self._waiting: queue.Queue[Work[object] | None] = queue.Queue(room)
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, work: Work[object]) -> bool:
+        """Take the work on; False if there is no room: the door sends its events again, as nothing was acknowledged."""
+        try:
+            self._waiting.put_nowait(work)
+        except queue.Full:
+            return False
+        return True
+
+    def stop(self, *, limit_seconds: float = 10) -> None:
+        """Finish what was taken, then end."""
+        self._waiting.put(None)
+        self._thread.join(limit_seconds)
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._carry_out(self._batch())
+        except BaseException as error:
+            self.fault = error
+            raise
+
+    def _batch(self) -> list[Work[object]]:
+        batch: list[Work[object]] = []
+        work = self._waiting.get()
+        while work is not None:
+            batch.append(work)
+            if len(batch) == BATCH_MAX or self._waiting.empty():
+                return batch
+            work = self._waiting.get()
+        self._stopping = True
+        return batch
+
+    def _carry_out(self, batch: list[Work[object]]) -> None:
+        for work, result in zip(batch, self._committed(batch), strict=True):
+            work.done(result)
+
+    def _committed(self, batch: list[Work[object]]) -> list[object]:
+        for attempt in range(1, TRIES + 1):
+            try:
+                with self._database.write() as tx:
+                    return [work.write(tx) for work in batch]
+            except OperationalError:
+                if attempt == TRIES:
+                    raise
+        raise AssertionError("the last try returns or raises")

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Does the server say what the door's own snapshot would say, but for tags that it alone knows to be refused?"""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from access_contract.decide import decide
+from access_contract.messages import Answer, Ask
+from access_contract.sealing import seal_number
+from access_contract.snapshot import DoorRules, Snapshot, Window, decode
+from access_contract.vocabulary import AccessPointId, DoorId, Moment, Reason, TagNumber, tag_hash
+from booking_server.access.rules import HeldRight, HeldTag, Point, index_of_door, opened_points
+from booking_server.access.snapshots import snapshot_of
+from booking_server.doors.answering import answer
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+DOOR, IN, KEY = DoorId("front"), AccessPointId("in"), bytes(range(32))
+ADMITTED, BLOCKED, STRANGER = (TagNumber.parse(text) for text in ("04782E21801D80", "04782E21801D81", "04782E21801D82"))
+SERVER = X25519PrivateKey.generate()
+
+
+def _index() -> Snapshot:
+    window = Window(NOW - timedelta(hours=1), NOW + timedelta(hours=1))
+    opens = opened_points([Point(door_id=DOOR, point=IN, from_area_id=None, to_area_id=2)], {1: None, 2: 1}, 2)
+    tags = [
+        HeldTag(hash=tag_hash(KEY, ADMITTED), person_id=1),
+        HeldTag(hash=tag_hash(KEY, BLOCKED), person_id=1, refused=Reason.TAG_BLOCKED),
+    ]
+    right = HeldRight(cause="grant:7", person_id=1, area_id=2, windows=(window,))
+    rules = DoorRules()
+    made = {"change": 3, "now": NOW, "expiry_days": 14}
+    return index_of_door(door=DOOR, rules=rules, tags=tags, rights=[right], opens={2: opens}, **made)  # type: ignore[arg-type]
+
+
+def _answer(number: TagNumber, at: datetime) -> Answer:
+    ask = Ask(ask="a1", access_point=IN, sealed=seal_number(number, door=DOOR, server_key=SERVER.public_key()), at=at)
+    moment = Moment(now=at, access_point=IN)
+    return answer(ask, index=_index(), tag_key=KEY, sealing_key=SERVER, moment=moment, known=3)
+
+
+@pytest.mark.parametrize("at", [NOW, NOW + timedelta(hours=1), NOW - timedelta(hours=2)])
+@pytest.mark.parametrize("number", [ADMITTED, STRANGER])
+def test_door_and_server_decide_alike(number: TagNumber, at: datetime) -> None:
+    """For a tag that is not refused, the answer is what the snapshot in its wire bytes says."""
+    snapshot = decode(snapshot_of(_index()).content)
+    own = decide(snapshot, None, tag_hash(KEY, number), Moment(now=at, access_point=IN))
+    said = _answer(number, at)
+    assert (said.granted, said.reason, said.cause) == (own.granted, own.reason, own.cause)
+
+
+def test_a_blocked_tag_is_refused_by_name_and_is_not_in_the_snapshot() -> None:
+    """The server says why; the door does not know the tag at all."""
+    assert _answer(BLOCKED, NOW).reason == Reason.TAG_BLOCKED
+    assert tag_hash(KEY, BLOCKED) not in decode(snapshot_of(_index()).content).tags
+
+
+def test_a_number_sealed_by_another_door_is_unreadable() -> None:
+    """Sealed bytes cannot be carried from door to door."""
+    sealed = seal_number(ADMITTED, door=DoorId("back"), server_key=SERVER.public_key())
+    ask = Ask(ask="a1", access_point=IN, sealed=sealed, at=NOW)
+    moment = Moment(now=NOW, access_point=IN)
+    said = answer(ask, index=_index(), tag_key=KEY, sealing_key=SERVER, moment=moment, known=3)
+    assert said.reason == Reason.TAG_UNREADABLE
