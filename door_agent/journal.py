@@ -47,7 +47,8 @@ class Journal:
             found = self._db.execute("select id, acknowledged from journal order by place desc limit 1").fetchone()
         except sqlite3.Error as error:
             raise JournalUnwritable(f"{file}: {error}") from None
-        self.id, self.acknowledged = found or ("", 0)
+        self.id: str = found[0] if found else ""
+        self.acknowledged: int = found[1] if found else 0
         self.sequence, self._previous = 0, FIRST_PREVIOUS
         if found is None:
             self.start_new()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from door_agent.config import Config
@@ -17,19 +18,16 @@ Watcher = Callable[[str, bool], None]
 
 def use_mock_pins() -> None:
     """Let gpiozero drive pins that are not there."""
-    from gpiozero import Device
-    from gpiozero.pins.mock import MockFactory
-
-    Device.pin_factory = MockFactory()
+    import_module("gpiozero").Device.pin_factory = import_module("gpiozero.pins.mock").MockFactory()
 
 
 class Relay:
     """The lock's relay. Off means locked."""
 
     def __init__(self, pin: int, *, active_high: bool, watcher: Watcher) -> None:
-        from gpiozero import OutputDevice
+        output: Any = import_module("gpiozero").OutputDevice
 
-        self._device: Any = OutputDevice(pin, active_high=active_high, initial_value=False)
+        self._device: Any = output(pin, active_high=active_high, initial_value=False)
         self._watcher = watcher
         self._lock = threading.RLock()
         self._end: threading.Timer | None = None
@@ -78,11 +76,11 @@ class Lamps:
     """Green and red, and the buzzer: each may be missing."""
 
     def __init__(self, config: Config, watcher: Watcher) -> None:
-        from gpiozero import OutputDevice
+        output: Any = import_module("gpiozero").OutputDevice
 
         pins = {"granted": config.lamps.granted, "refused": config.lamps.refused}
-        self._devices: dict[str, Any] = {name: OutputDevice(pin) for name, pin in pins.items() if pin is not None}
-        self._buzzer: Any = None if config.buzzer.pin is None else OutputDevice(config.buzzer.pin)
+        self._devices: dict[str, Any] = {name: output(pin) for name, pin in pins.items() if pin is not None}
+        self._buzzer: Any = None if config.buzzer.pin is None else output(config.buzzer.pin)
         self._watcher = watcher
 
     def show(self, *, granted: bool) -> None:
@@ -103,9 +101,7 @@ class Lamps:
 
 def listen(pin: int, on_change: Callable[[bool], None]) -> Any:
     """Return a button on `pin` that says when it is pressed (True: the circuit is closed) and let go."""
-    from gpiozero import Button
-
-    button = Button(pin, bounce_time=0.02)
+    button: Any = import_module("gpiozero").Button(pin, bounce_time=0.02)
     button.when_pressed = lambda: on_change(True)
     button.when_released = lambda: on_change(False)
     return button
