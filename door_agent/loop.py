@@ -197,7 +197,11 @@ class Loop:
         self.link.send("request", Request(digest=self.state.digest), qos=0)
 
     def _acknowledged(self, body: Acknowledgement) -> None:
-        self.journal.acknowledge(body.journal, body.up_to, body.missing)
+        try:
+            self.journal.acknowledge(body.journal, body.up_to, body.missing)
+        except JournalUnwritable as error:
+            self._handle(h.JournalReported(str(error), self.journal.sequence))
+            return
         self._events_due = True
         if body.missing:
             self._repeat_at = 0.0
@@ -207,7 +211,11 @@ class Loop:
             self._handle(h.Started(self.version, before))
 
     def _part(self, part: SnapshotPart) -> None:
-        taken = self.snapshots.take(part, door=self.settings.door, at_least=self.state.snapshot.number)
+        try:
+            taken = self.snapshots.take(part, door=self.settings.door, at_least=self.state.snapshot.number)
+        except OSError as error:
+            self._handle(h.Noticed("snapshot_unwritable", True, str(error)))
+            return
         if taken is not None:
             self._handle(h.SnapshotTaken(*taken))
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -42,7 +43,7 @@ def run(config_file: Path) -> None:
     loop.journal_deadline_seconds = config.timing.journal_deadline_seconds
     parts = [*_listen(config, loop), *_readers(config, loop)]
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: loop.inbox.put_nowait(None))
+        signal.signal(number, lambda *_: threading.Thread(target=loop.put, args=(None,)).start())
     loop.link.start(config.broker, config_file.parent)
     try:
         loop.run()
