@@ -70,7 +70,7 @@ class Wire:
         """Publish to a door; the broker drops it after `expiry_seconds`. While the broker is away nothing is kept."""
         if not self.connected:
             return
-        properties = Properties(PacketTypes.PUBLISH)
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.MessageExpiryInterval = expiry_seconds
         self._client.publish(topics.down(door, channel), envelope, qos=_QOS[channel], retain=False, properties=properties)
 
@@ -89,7 +89,7 @@ class Wire:
         self._say_once("broker_away", reason="cannot connect")
 
     def _message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
-        self._received(message.topic, message.payload)
+        self._received(message.topic, bytes(message.payload))
 
     def _say_once(self, what: str, **detail: str) -> None:
         if what != self._said:

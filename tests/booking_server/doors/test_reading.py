@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Is whatever comes from a door either read or named, and never fatal?"""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from access_contract import topics
+from access_contract.messages import MESSAGE_BYTES_MAX, Request
+from access_contract.vocabulary import DoorId
+from booking_server.doors.reading import Heard, Unreadable, read
+
+DOOR = DoorId("front")
+TOPIC = topics.up(DOOR, "request")
+
+
+@pytest.mark.parametrize(
+    ("topic", "content", "expected"),
+    [
+        (TOPIC, b'{"kind": "request", "v": 1, "later": true}', Heard(door=DOOR, message=Request())),
+        (TOPIC, b'{"kind": "request", "v": 2}', Unreadable(cause="unknown_kind", door=DOOR)),
+        (TOPIC, b'{"kind": "ask", "v": 1}', Unreadable(cause="unknown_kind", door=DOOR)),
+        (TOPIC, b'{"kind": "request", "digest": 7}', Unreadable(cause="malformed", door=DOOR)),
+        (TOPIC, b"[" * 50_000, Unreadable(cause="malformed", door=DOOR)),
+        (TOPIC, b" " * (MESSAGE_BYTES_MAX + 1), Unreadable(cause="oversized", door=DOOR)),
+        (topics.down(DOOR, "answer"), b"{}", Unreadable(cause="unknown_topic")),
+    ],
+)
+def test_each_is_read_or_named(topic: str, content: bytes, expected: Heard | Unreadable) -> None:
+    """Unknown fields are skipped; another kind or version, bad shapes and too much are each counted by name."""
+    assert read(topic, content) == expected
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_are_fatal(content: bytes) -> None:
+    """Any bytes at all come out as one of the two."""
+    assert isinstance(read(TOPIC, content), Heard | Unreadable)
