@@ -75,7 +75,12 @@ def listen(folder: Path, port: int, seen: dict[str, list[bytes]]) -> mqtt.Client
         seen.setdefault(topics.parse_up(message.topic).channel, []).append(bytes(message.payload))
 
     client.on_message = heard
-    client.on_connect = lambda *_: [client.subscribe(topic, qos=1) for topic in topics.from_doors()]
+
+    def connected(*_: Any) -> None:
+        for topic in topics.from_doors():
+            client.subscribe(topic, qos=1)
+
+    client.on_connect = connected
     client.connect("127.0.0.1", port)
     client.loop_start()
     return client
