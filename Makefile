@@ -1,27 +1,56 @@
-# Bare `make` lists the commands. Every one works from a bare clone.
+# Bare `make` lists the commands. Each works from a bare clone: it first gets what it needs and says what it could not get.
+# PYTHON=/path/to/python3.13 chooses the Python; YES=1 installs system packages without asking.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-PYTHON ?= python3
+MAKEFLAGS += --no-print-directory
 
-.PHONY: help test check setup
+BIN := .venv/bin
+QUICK := not soak and not benchmark and not hardware
 
-help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+.PHONY: help demo test check soak bench setup parts lock clean
 
-.venv/ready: pyproject.toml
-	@echo "hubkey: making .venv (once)"
-	@command -v uv >/dev/null || $(PYTHON) -m pip install --quiet --break-system-packages uv 2>/dev/null || $(PYTHON) -m pip install --quiet uv
-	uv venv --quiet --clear --python $(PYTHON) .venv
-	uv pip install --quiet --python .venv -e '.[door,server]' --group dev
-	@touch $@
+help: ## list these commands
+	@echo 'Hubkey: keytags, doors, bookings and a fair invoice.'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/ready ## fetch what the other commands need
+demo: ## see it run: a small hub with doors, pages and an invoice (ONCE=1 plays the story and ends; READER=simulated)
+	@.ci/parts demo
+	@.ci/environment
+	@READER="$${READER:-$$(.ci/parts reader)}" ONCE="$(ONCE)" $(BIN)/python -m tests.system.demo
 
-test: setup ## pass the tests
-	.venv/bin/pytest -q -m "not soak and not benchmark and not hardware"
+test: ## run the tests (12 minutes at most on two cores)
+	@.ci/parts test
+	@.ci/environment
+	@$(BIN)/pytest -q -m '$(QUICK)' $(ARGS)
 
-check: setup ## lint, types, import contracts
-	.venv/bin/ruff format --check .
-	.venv/bin/ruff check .
-	.venv/bin/mypy
-	.venv/bin/lint-imports
+check: ## lint, types, import contracts, docs
+	@.ci/environment
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/pytest -q tests/repo
+
+soak: ## run the tests with their full counts (hours)
+	@.ci/parts test
+	@.ci/environment
+	@$(BIN)/pytest -q -m soak $(ARGS)
+
+bench: ## measure: tap to relay, entries a second, the decision, each beside a floor
+	@.ci/parts demo
+	@.ci/environment
+	@$(BIN)/python -m tests.benchmarks
+
+setup: ## get what `make demo` needs, and stop
+	@.ci/parts demo
+	@.ci/environment
+
+parts: ## install the system packages for everything (as root or with sudo)
+	@ASK=again .ci/parts test
+
+lock: ## write the lock files anew (UPGRADE=1 takes newer versions)
+	@UPGRADE="$(UPGRADE)" .ci/environment lock
+
+clean: ## remove what was fetched and made; the clone is bare again
+	@rm -rf .venv .parts build dist ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
