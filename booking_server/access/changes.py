@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The numbered rights changes: one row in the transaction of whatever changes who may pass where.
+
+Every process that answers asks applies them in order. A change without person and door concerns everyone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, insert, select
+
+from booking_server.access.tables import rights_changes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Something changed for one person, at one door, or (both None) for everyone."""
+
+    number: int
+    person_id: int | None
+    door_id: str | None
+
+
+def note_change(tx: Connection, *, now: datetime, cause: str, person_id: int | None = None, door_id: str | None = None) -> int:
+    """Add a change and return its number. `cause` says what it was ("grant:7")."""
+    row = {"at": now, "cause": cause, "person_id": person_id, "door_id": door_id}
+    return int(tx.execute(insert(rights_changes).values(row).returning(rights_changes.c.number)).scalar_one())
+
+
+def latest_change(tx: Connection) -> int:
+    """Return the number of the last change; 0 before the first."""
+    return int(tx.execute(select(func.coalesce(func.max(rights_changes.c.number), 0))).scalar_one())
+
+
+def changes_after(tx: Connection, number: int) -> list[Change]:
+    """Return the changes after `number`, in order."""
+    wanted = (rights_changes.c.number, rights_changes.c.person_id, rights_changes.c.door_id)
+    found = select(*wanted).where(rights_changes.c.number > number).order_by(rights_changes.c.number)
+    return [Change(**row._mapping) for row in tx.execute(found)]

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Checks a password, and slows down who guesses: by account and by address.
+
+A wrong name and a wrong password look the same and take the same time. It never says which of the two was wrong.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from booking_server.actors import Actor, Role
+from booking_server.audit import service as audit
+from booking_server.db import Database
+from booking_server.errors import BookingServerError
+from booking_server.people.service import HASHER, PASSWORD_LENGTH_MAX, Account, account
+from booking_server.people.tables import accounts as account_table
+from booking_server.people.tables import sign_in_failures
+
+WINDOW = timedelta(minutes=15)
+FAILURES_BY_NAME, FAILURES_BY_ADDRESS = 5, 30
+_NOBODY = HASHER.hash("no account has this password")
+
+
+class SignInRefused(BookingServerError):
+    """The name and the password do not go together."""
+
+
+class Throttled(BookingServerError):
+    """Too many tries. `wait_seconds` says how long until the next is looked at."""
+
+    def __init__(self, wait_seconds: int) -> None:
+        super().__init__("Too many tries. Wait {minutes} minutes, then try again.", minutes=-(-wait_seconds // 60))
+        self.wait_seconds = wait_seconds
+
+
+def sign_in(database: Database, *, now: datetime, sign_in_name: str, password: str, address: str) -> Account:
+    """Return the account that the name and password belong to. Raise SignInRefused or Throttled.
+
+    The password is checked outside any transaction: it takes long on purpose.
+    """
+    name = sign_in_name.strip().lower()[:200]
+    with database.read() as tx:
+        _check_throttle(tx, now, name, address)
+        row = tx.execute(
+            select(account_table.c.id, account_table.c.password_hash).filter_by(sign_in_name=name, closed=False)
+        ).first()
+    right = _fits(row.password_hash if row else _NOBODY, password) and row is not None
+    with database.write() as tx:
+        if row is None or not right:
+            _note_failure(tx, now, name, address)
+        else:
+            _note_success(tx, now, name, row.id, row.password_hash, password)
+        found = None if row is None or not right else account(tx, row.id)
+    if found is None:
+        raise SignInRefused("The name or the password is wrong.")
+    return found
+
+
+def _fits(password_hash: str, password: str) -> bool:
+    try:
+        return len(password) <= PASSWORD_LENGTH_MAX and HASHER.verify(password_hash, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _check_throttle(tx: Connection, now: datetime, name: str, address: str) -> None:
+    since = now - WINDOW
+    for column, value, allowed in (
+        (sign_in_failures.c.sign_in_name, name, FAILURES_BY_NAME),
+        (sign_in_failures.c.address, address, FAILURES_BY_ADDRESS),
+    ):
+        recent = (column == value) & (sign_in_failures.c.at > since)
+        count, first = tx.execute(select(func.count(), func.min(sign_in_failures.c.at)).where(recent)).one()
+        if count >= allowed:
+            raise Throttled(max(1, int((first + WINDOW - now).total_seconds())))
+
+
+def _note_failure(tx: Connection, now: datetime, name: str, address: str) -> None:
+    tx.execute(delete(sign_in_failures).where(sign_in_failures.c.at <= now - WINDOW))
+    tx.execute(insert(sign_in_failures).values(at=now, sign_in_name=name, address=address[:60]))
+
+
+def _note_success(tx: Connection, now: datetime, name: str, account_id: int, password_hash: str, password: str) -> None:
+    tx.execute(delete(sign_in_failures).where(sign_in_failures.c.sign_in_name == name))
+    if HASHER.check_needs_rehash(password_hash):
+        stronger = HASHER.hash(password)
+        tx.execute(update(account_table).where(account_table.c.id == account_id).values(password_hash=stronger))
+    who = Actor(name=name, role=Role.MEMBER, account_id=account_id)
+    audit.note(tx, who, now=now, act="signed_in", subject=f"account:{account_id}")
