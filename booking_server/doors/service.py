@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Doors, their access points, and how each one says it is.
+
+A door's tag key lies here sealed. What a door is comes from staff; how it is comes from the door alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Connection, Row, insert, select, update
+
+from access_contract.messages import Status
+from access_contract.snapshot import DoorRules
+from access_contract.vocabulary import AccessPointId, DoorId
+from booking_server.access import changes
+from booking_server.actors import Actor, Role
+from booking_server.audit import service as audit
+from booking_server.doors.tables import access_points as point_table
+from booking_server.doors.tables import door_status as status_table
+from booking_server.doors.tables import doors as door_table
+from booking_server.errors import Invalid, NotFound
+from booking_server.keys import Vault
+
+LogNamed = Literal["priced", "always", "never"]
+LOG_NAMED: tuple[LogNamed, ...] = ("priced", "always", "never")
+LOG_DAYS_MAX = 730
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """One leaf with one lock. `log_named` says whether its taps show names: where priced, always (with a reason), never."""
+
+    id: DoorId
+    site_id: int
+    name: str
+    log_named: LogNamed
+    log_reason: str
+    log_days: int
+    snapshot_expiry_days: int
+    rules: DoorRules
+    created_at: datetime
+    retired_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessPoint:
+    """A reader and its direction; None is outside."""
+
+    door_id: DoorId
+    point: AccessPointId
+    from_area_id: int | None
+    to_area_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorState:
+    """What a door last said of itself, and when the server heard it say anything."""
+
+    door_id: str
+    online: bool
+    changed_at: datetime
+    heard_at: datetime
+    status: Status
+
+
+def doors(tx: Connection) -> list[Door]:
+    """Return all doors by name, retired ones too."""
+    return [_door(row) for row in tx.execute(select(door_table).order_by(door_table.c.name, door_table.c.id))]
+
+
+def door(tx: Connection, door_id: str) -> Door:
+    """Return one door. Raise NotFound."""
+    row = tx.execute(select(door_table).where(door_table.c.id == door_id)).one_or_none()
+    if row is None:
+        raise NotFound("There is no door {door_id}.", door_id=door_id)
+    return _door(row)
+
+
+def access_points(tx: Connection, door_id: str | None = None) -> list[AccessPoint]:
+    """Return the access points of one door, or of all."""
+    found = select(point_table).order_by(point_table.c.id)
+    if door_id is not None:
+        found = found.where(point_table.c.door_id == door_id)
+    return [
+        AccessPoint(door_id=row.door_id, point=row.point, from_area_id=row.from_area_id, to_area_id=row.to_area_id)
+        for row in tx.execute(found)
+    ]
+
+
+def tag_key(tx: Connection, vault: Vault, door_id: str) -> bytes:
+    """Return the key under which one door names tags. Raise NotFound."""
+    sealed = tx.execute(select(door_table.c.tag_key_sealed).where(door_table.c.id == door_id)).scalar()
+    if sealed is None:
+        raise NotFound("There is no door {door_id}.", door_id=door_id)
+    return vault.unseal(sealed, about=_about_key(door_id))
+
+
+def tag_keys(tx: Connection, vault: Vault) -> dict[DoorId, bytes]:
+    """Return the tag key of every door."""
+    found = tx.execute(select(door_table.c.id, door_table.c.tag_key_sealed))
+    return {row.id: vault.unseal(row.tag_key_sealed, about=_about_key(row.id)) for row in found}
+
+
+def insert_door(tx: Connection, door: Door, points: list[AccessPoint], *, tag_key: bytes, vault: Vault) -> None:
+    """Store a new door. Only doors.adding calls this: a door must also learn the tags that are there."""
+    row = {
+        "id": door.id,
+        "site_id": door.site_id,
+        "name": door.name,
+        "tag_key_sealed": vault.seal(tag_key, about=_about_key(door.id)),
+        "log_named": door.log_named,
+        "log_reason": door.log_reason,
+        "log_days": door.log_days,
+        "snapshot_expiry_days": door.snapshot_expiry_days,
+        "rules": msgspec.to_builtins(door.rules),
+        "created_at": door.created_at,
+    }
+    tx.execute(insert(door_table).values(row))
+    for point in points:
+        where = {"from_area_id": point.from_area_id, "to_area_id": point.to_area_id}
+        tx.execute(insert(point_table).values(door_id=door.id, point=point.point, **where))
+
+
+def change_log(
+    tx: Connection, actor: Actor, *, now: datetime, door_id: str, log_named: str, log_reason: str, log_days: int
+) -> Door:
+    """Say whether a door's log shows names, why, and for how many days. Raise Invalid; NotFound; NotAllowed."""
+    actor.must_be(Role.HOST)
+    door(tx, door_id)
+    values = {"log_named": check_log(log_named, log_reason, log_days), "log_reason": log_reason.strip(), "log_days": log_days}
+    tx.execute(update(door_table).where(door_table.c.id == door_id).values(values))
+    audit.note(tx, actor, now=now, act="door_log_changed", subject=f"door:{door_id}", **values)
+    return door(tx, door_id)
+
+
+def check_log(log_named: str, log_reason: str, log_days: int) -> LogNamed:
+    """Return `log_named` if the three go together. Raise Invalid."""
+    for allowed in LOG_NAMED:
+        if log_named == allowed:
+            if allowed == "always" and not log_reason.strip():
+                raise Invalid("log_reason", "Say why this door's log shows names. Members may read it.")
+            if not 1 <= log_days <= LOG_DAYS_MAX:
+                raise Invalid("log_days", "Names are kept for 1 to {days} days.", days=LOG_DAYS_MAX)
+            return allowed
+    raise Invalid("log_named", "Choose when this door's log shows names.")
+
+
+def retire_door(tx: Connection, actor: Actor, *, now: datetime, door_id: str) -> Door:
+    """Take a door out of use: it admits nobody any more, and a month does not wait for it. Raise NotFound; NotAllowed."""
+    actor.must_be(Role.HOST)
+    if door(tx, door_id).retired_at is None:
+        tx.execute(update(door_table).where(door_table.c.id == door_id).values(retired_at=now))
+        changes.note_change(tx, now=now, cause="door_retired", door_id=door_id)
+        audit.note(tx, actor, now=now, act="door_retired", subject=f"door:{door_id}")
+    return door(tx, door_id)
+
+
+def door_states(tx: Connection) -> dict[str, DoorState]:
+    """Return what each door that was ever heard last said of itself."""
+    return {row.door_id: _state(row) for row in tx.execute(select(status_table))}
+
+
+def keep_status(tx: Connection, *, now: datetime, door_id: str, status: Status, retained: bool = False) -> None:
+    """Store what a door said of itself; older than what is known, it is dropped.
+
+    A last will says only that the door is gone, so what it said before stays. `retained` is an old word that the broker
+    kept: it does not count as having heard the door now. A door that the server does not have is nobody.
+    """
+    if tx.execute(select(door_table.c.id).where(door_table.c.id == door_id)).first() is None:
+        return
+    row = tx.execute(select(status_table).where(status_table.c.door_id == door_id)).one_or_none()
+    known = None if row is None else _state(row)
+    if known is not None and status.online and _is_older(status, known.status):
+        return
+    heard_at = min(now, status.at) if retained and status.at is not None else now
+    if known is not None and not status.online:
+        status, heard_at = msgspec.structs.replace(known.status, online=False), known.heard_at
+    values = {
+        "online": status.online,
+        "changed_at": known.changed_at if known is not None and known.online == status.online else now,
+        "heard_at": heard_at,
+        "status": msgspec.to_builtins(status),
+    }
+    if known is None:
+        tx.execute(insert(status_table).values(door_id=door_id, **values))
+    else:
+        tx.execute(update(status_table).where(status_table.c.door_id == door_id).values(values))
+
+
+def _is_older(status: Status, known: Status) -> bool:
+    return status.at is not None and known.at is not None and status.at < known.at
+
+
+def _about_key(door_id: str) -> str:
+    return f"door:{door_id}:tag-key"
+
+
+def _door(row: Row[Any]) -> Door:
+    return Door(
+        id=row.id,
+        site_id=row.site_id,
+        name=row.name,
+        log_named=row.log_named,
+        log_reason=row.log_reason,
+        log_days=row.log_days,
+        snapshot_expiry_days=row.snapshot_expiry_days,
+        rules=msgspec.convert(row.rules, DoorRules),
+        created_at=row.created_at,
+        retired_at=row.retired_at,
+    )
+
+
+def _state(row: Row[Any]) -> DoorState:
+    return DoorState(
+        door_id=row.door_id,
+        online=row.online,
+        changed_at=row.changed_at,
+        heard_at=row.heard_at,
+        status=msgspec.convert(row.status, Status, strict=False),
+    )

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Keytags: handed out, taken back, blocked. Who held one when is dated and stays.
+
+A number is kept sealed and found by a keyed index; each door knows the tag only by its own hash, which is written here for all
+doors in the transaction that makes the tag. Nobody is ever shown more than the last four digits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, insert, select, update
+
+from access_contract.vocabulary import DoorId, TagHash, TagNumber, tag_hash
+from booking_server.access import changes
+from booking_server.actors import Actor, Role
+from booking_server.audit import service as audit
+from booking_server.doors import service as doors
+from booking_server.errors import Invalid, NotFound
+from booking_server.keys import Vault
+from booking_server.people import service as people
+from booking_server.tags.tables import assignments, door_tags, keytags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keytag:
+    """A keytag. `person_id` holds it now, `since` then; both None while it lies in the drawer."""
+
+    id: int
+    last_digits: str
+    blocked_at: datetime | None
+    blocked_reason: str | None
+    created_at: datetime
+    person_id: int | None
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldTag:
+    """A keytag as one door names it."""
+
+    keytag_id: int
+    hash: TagHash
+    person_id: int | None
+    blocked: bool
+
+
+def hand_out_tag(tx: Connection, actor: Actor, *, now: datetime, vault: Vault, number: TagNumber, person_id: int) -> Keytag:
+    """Give the keytag with this number to a person. To the one who holds it already, nothing changes.
+
+    Raise Invalid at "number" for a number that is no identity, a blocked tag, or one that somebody else holds; NotFound.
+    """
+    actor.must_be(Role.HOST)
+    _check_number(number)
+    who = people.person(tx, actor, person_id)
+    if not who.active:
+        raise Invalid("person_id", "{person} is suspended. Resume the membership first.", person=who.name)
+    found = tag_of_number(tx, vault, number)
+    if found is None:
+        found = _add(tx, vault, number, now)
+    elif found.person_id == person_id and found.blocked_at is None:
+        return found
+    _check_free(tx, actor, found)
+    tx.execute(insert(assignments).values(keytag_id=found.id, person_id=person_id, from_at=now))
+    changes.note_change(tx, now=now, cause=f"keytag:{found.id}", person_id=person_id)
+    audit.note(tx, actor, now=now, act="keytag_handed_out", subject=f"keytag:{found.id}", person_id=person_id)
+    return tag(tx, found.id)
+
+
+def take_back_tag(tx: Connection, actor: Actor, *, now: datetime, keytag_id: int) -> Keytag:
+    """End who holds the keytag. What they did with it stays theirs. Raise NotFound; NotAllowed."""
+    actor.must_be(Role.HOST)
+    found = tag(tx, keytag_id)
+    held = (assignments.c.keytag_id == keytag_id) & assignments.c.until_at.is_(None)
+    tx.execute(update(assignments).where(held).values(until_at=now))
+    changes.note_change(tx, now=now, cause=f"keytag:{keytag_id}", person_id=found.person_id)
+    audit.note(tx, actor, now=now, act="keytag_taken_back", subject=f"keytag:{keytag_id}", person_id=found.person_id)
+    return tag(tx, keytag_id)
+
+
+def block_tag(tx: Connection, actor: Actor, *, now: datetime, keytag_id: int, reason: str) -> Keytag:
+    """Let the keytag open nothing from now on, for a reason. Twice keeps the first. Raise Invalid at "reason"; NotFound."""
+    actor.must_be(Role.HOST)
+    found = tag(tx, keytag_id)
+    if found.blocked_at is not None:
+        return found
+    reason = reason.strip()
+    if not 1 <= len(reason) <= 200:
+        raise Invalid("reason", "Say why, for instance: lost.")
+    return _set_blocked(tx, actor, found, now=now, at=now, reason=reason)
+
+
+def unblock_tag(tx: Connection, actor: Actor, *, now: datetime, keytag_id: int) -> Keytag:
+    """Let a blocked keytag open again what its holder may open. Raise NotFound; NotAllowed."""
+    actor.must_be(Role.HOST)
+    return _set_blocked(tx, actor, tag(tx, keytag_id), now=now, at=None, reason=None)
+
+
+def tag(tx: Connection, keytag_id: int) -> Keytag:
+    """Return one keytag. Raise NotFound."""
+    row = tx.execute(_keytags().where(keytags.c.id == keytag_id)).one_or_none()
+    if row is None:
+        raise NotFound("There is no keytag {keytag_id}.", keytag_id=keytag_id)
+    return _keytag(row)
+
+
+def tag_of_number(tx: Connection, vault: Vault, number: TagNumber) -> Keytag | None:
+    """Return the keytag with this number; None if it was never handed out."""
+    row = tx.execute(_keytags().where(keytags.c.number_index == vault.index(number))).one_or_none()
+    return None if row is None else _keytag(row)
+
+
+def tags_of(tx: Connection, person_id: int) -> list[Keytag]:
+    """Return the keytags that a person holds now."""
+    return [_keytag(row) for row in tx.execute(_keytags().where(assignments.c.person_id == person_id).order_by(keytags.c.id))]
+
+
+def any_tag(tx: Connection) -> bool:
+    """True once a keytag was handed out."""
+    return tx.execute(select(keytags.c.id).limit(1)).first() is not None
+
+
+def keytag_of_hash(tx: Connection, door_id: str, name: str) -> int | None:
+    """Return which keytag a door means by a hash."""
+    here = (door_tags.c.door_id == door_id) & (door_tags.c.tag_hash == name)
+    found: int | None = tx.execute(select(door_tags.c.keytag_id).where(here)).scalar()
+    return found
+
+
+def holder(tx: Connection, keytag_id: int, at: datetime) -> int | None:
+    """Return who held a keytag at an instant."""
+    then = (assignments.c.from_at <= at) & (assignments.c.until_at.is_(None) | (assignments.c.until_at > at))
+    found = select(assignments.c.person_id).where((assignments.c.keytag_id == keytag_id) & then)
+    person_id: int | None = tx.execute(found.order_by(assignments.c.from_at.desc()).limit(1)).scalar()
+    return person_id
+
+
+def held_tags(tx: Connection, door_id: str) -> list[HeldTag]:
+    """Return every keytag as this door names it, and who holds it now."""
+    joined = door_tags.join(keytags, keytags.c.id == door_tags.c.keytag_id).outerjoin(assignments, _now_held())
+    wanted = (door_tags.c.keytag_id, door_tags.c.tag_hash, assignments.c.person_id, keytags.c.blocked_at)
+    found = select(*wanted).select_from(joined).where(door_tags.c.door_id == door_id)
+    return [
+        HeldTag(keytag_id=row[0], hash=TagHash(row[1]), person_id=row[2], blocked=row[3] is not None)
+        for row in tx.execute(found)
+    ]
+
+
+def name_tags_at_door(tx: Connection, vault: Vault, door_id: DoorId, key: bytes) -> None:
+    """Give every keytag that there is its name at a new door."""
+    rows = [
+        {"door_id": door_id, "tag_hash": tag_hash(key, _number(vault, row)), "keytag_id": row.id}
+        for row in tx.execute(select(keytags.c.id, keytags.c.number_sealed, keytags.c.number_index))
+    ]
+    if rows:
+        tx.execute(insert(door_tags), rows)
+
+
+def _add(tx: Connection, vault: Vault, number: TagNumber, now: datetime) -> Keytag:
+    index = vault.index(number)
+    row = {
+        "number_sealed": vault.seal(number.uid, about=_about(index)),
+        "number_index": index,
+        "last_digits": number.last_digits,
+        "created_at": now,
+    }
+    keytag_id = int(tx.execute(insert(keytags).values(row).returning(keytags.c.id)).scalar_one())
+    names = [
+        {"door_id": door_id, "tag_hash": tag_hash(key, number), "keytag_id": keytag_id}
+        for door_id, key in doors.tag_keys(tx, vault).items()
+    ]
+    if names:
+        tx.execute(insert(door_tags), names)
+    return tag(tx, keytag_id)
+
+
+def _number(vault: Vault, row: Row[Any]) -> TagNumber:
+    return TagNumber(vault.unseal(row.number_sealed, about=_about(row.number_index)))
+
+
+def _about(index: str) -> str:
+    return f"keytag:{index}"
+
+
+def _check_number(number: TagNumber) -> None:
+    if number.is_random:
+        raise Invalid(
+            "number", "This tag makes up a new number at every tap, so it cannot be known again. Use another kind of tag."
+        )
+    if number.is_cut:
+        raise Invalid("number", "The reader gave only half of the tag's number. Set the reader to send the full number.")
+
+
+def _check_free(tx: Connection, actor: Actor, found: Keytag) -> None:
+    if found.blocked_at is not None:
+        raise Invalid("number", "This keytag is blocked ({reason}). Unblock it first.", reason=found.blocked_reason)
+    if found.person_id is not None:
+        name = people.person(tx, actor, found.person_id).name
+        raise Invalid("number", "{person} holds this keytag. Take it back from them first.", person=name)
+
+
+def _set_blocked(
+    tx: Connection, actor: Actor, found: Keytag, *, now: datetime, at: datetime | None, reason: str | None
+) -> Keytag:
+    tx.execute(update(keytags).where(keytags.c.id == found.id).values(blocked_at=at, blocked_reason=reason))
+    changes.note_change(tx, now=now, cause=f"keytag:{found.id}", person_id=found.person_id)
+    act = "keytag_unblocked" if at is None else "keytag_blocked"
+    audit.note(tx, actor, now=now, act=act, subject=f"keytag:{found.id}", reason=reason)
+    return tag(tx, found.id)
+
+
+def _now_held() -> Any:
+    return and_(assignments.c.keytag_id == keytags.c.id, assignments.c.until_at.is_(None))
+
+
+def _keytags() -> Any:
+    wanted = (
+        keytags.c.id,
+        keytags.c.last_digits,
+        keytags.c.blocked_at,
+        keytags.c.blocked_reason,
+        keytags.c.created_at,
+        assignments.c.person_id,
+        assignments.c.from_at.label("since"),
+    )
+    return select(*wanted).select_from(keytags.outerjoin(assignments, _now_held()))
+
+
+def _keytag(row: Row[Any]) -> Keytag:
+    return Keytag(**row._mapping)
