@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Row, insert, null, select, update
+from sqlalchemy import Connection, Row, insert, null, select, update
 
 from access_contract.messages import CommandDone
 from access_contract.vocabulary import DoorMode, TagNumber
@@ -96,7 +96,7 @@ def sent(tx: Connection, *, now: datetime, command_id: str) -> None:
 def expire(tx: Connection, *, now: datetime) -> int:
     """Give up on commands whose time is over, forget captured numbers that nobody handed out, return how many were given up."""
     old = (command_table.c.kind == "capture") & (command_table.c.asked_at < now - CAPTURED_KEPT)
-    tx.execute(update(command_table).where(old & command_table.c.result.is_not(JSON.NULL)).values(result=null()))
+    tx.execute(update(command_table).where(old & command_table.c.result.is_not(null())).values(result=null()))
     over = command_table.c.outcome.is_(None) & (command_table.c.expires_at < now)
     return int(tx.execute(update(command_table).where(over).values(outcome=NO_ANSWER)).rowcount)
 

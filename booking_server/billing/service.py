@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Prices, and what a month of use comes to. The running month on a page and the closed month are both computed here.
+
+A price is dated and never edited; the last one set for a day counts. It reads entries and bookings and changes neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, insert, select
+
+from booking_server import civil
+from booking_server.actors import Actor, NotAllowed, Role
+from booking_server.audit import service as audit
+from booking_server.billing.rules import BookedTime, Charge, Price, Unit, rate
+from booking_server.billing.tables import prices as price_table
+from booking_server.bookings import service as bookings
+from booking_server.errors import Invalid
+from booking_server.ledger import service as ledger
+from booking_server.people import service as people
+from booking_server.places import service as places
+
+AMOUNT_CENTS_MAX = 10_000_000
+VAT_PERMILLE = (0, 100, 135, 140, 255)
+"""Finnish rates in use since September 2024: 25.5 %, 14 % (13.5 % from 2026), 10 %, and none."""
+
+
+def set_price(
+    tx: Connection,
+    actor: Actor,
+    *,
+    now: datetime,
+    space_id: int,
+    unit: str,
+    amount_cents: int,
+    vat_permille: int,
+    from_day: date,
+) -> Price:
+    """Set what a unit of a space costs from a day on, without VAT; 0 makes it free from then on.
+
+    A price may start on the first day of the month before at the earliest. Raise Invalid; NotFound; NotAllowed.
+    """
+    actor.must_be(Role.BILLING)
+    space = places.space(tx, space_id)
+    _check_price(unit, amount_cents, vat_permille)
+    today = civil.vat_day(now, ZoneInfo(places.site(tx, space.site_id).time_zone))
+    earliest = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
+    if from_day < earliest:
+        raise Invalid("from_day", "A price may start on {day} at the earliest.", day=earliest.isoformat())
+    row = {
+        "space_id": space_id,
+        "unit": unit,
+        "amount_cents": amount_cents,
+        "vat_permille": vat_permille,
+        "from_day": from_day,
+    }
+    tx.execute(insert(price_table).values(**row, set_at=now))
+    detail = {**row, "from_day": from_day.isoformat()}
+    audit.note(tx, actor, now=now, act="price_set", subject=f"space:{space_id}", **detail)
+    return Price(space_id=space_id, unit=Unit(unit), amount_cents=amount_cents, vat_permille=vat_permille, from_day=from_day)
+
+
+def prices(tx: Connection) -> list[Price]:
+    """Return all prices, by space, unit and day."""
+    latest: dict[tuple[int, str, date], Price] = {}
+    for row in tx.execute(select(price_table).order_by(price_table.c.id)):
+        latest[row.space_id, row.unit, row.from_day] = Price(
+            space_id=row.space_id,
+            unit=Unit(row.unit),
+            amount_cents=row.amount_cents,
+            vat_permille=row.vat_permille,
+            from_day=row.from_day,
+        )
+    return [latest[key] for key in sorted(latest)]
+
+
+def prices_of_space(tx: Connection, space_id: int) -> list[Price]:
+    """Return the prices of one space, by unit and day."""
+    return [price for price in prices(tx) if price.space_id == space_id]
+
+
+def charges_of_month(tx: Connection, actor: Actor, *, month: str, demo: bool) -> list[Charge]:
+    """Return what everybody's use in the service days of "2026-11" comes to. Raise NotAllowed."""
+    actor.must_be(Role.BILLING)
+    return _rated(tx, month, ledger.entries_of_month(tx, actor, month), _booked(tx, month), demo=demo)
+
+
+def charges_of_person(tx: Connection, actor: Actor, *, person_id: int, month: str, demo: bool) -> list[Charge]:
+    """Return what one person's use of a month comes to so far: the same computation as the invoice's. Raise NotAllowed."""
+    if actor.role is Role.MEMBER:
+        own = None if actor.account_id is None else people.account(tx, actor.account_id)
+        if own is None or own.person_id != person_id:
+            raise NotAllowed("members see their own month only")
+    used = ledger.entries_of_person(tx, actor, person_id=person_id, month=month)
+    booked = [booking for booking in _booked(tx, month) if booking.person_id == person_id]
+    return _rated(tx, month, used, booked, demo=demo)
+
+
+def _rated(tx: Connection, month: str, used: list[ledger.Entry], booked: Iterable[BookedTime], *, demo: bool) -> list[Charge]:
+    first, after = civil.days_of_month(month)
+    inside = [booking for booking in booked if first <= booking.service_day < after]
+    return rate(used, inside, prices(tx), people.payers(tx), demo=demo)
+
+
+def _booked(tx: Connection, month: str) -> list[BookedTime]:
+    """Read a day more on either side: a service day begins at another instant in each time zone."""
+    zones = _zones(tx)
+    first, after = (datetime.combine(day, civil.DAY_STARTS, ZoneInfo("UTC")) for day in civil.days_of_month(month))
+    found = bookings.started_between(tx, first - timedelta(days=1), after + timedelta(days=1))
+    return [
+        BookedTime(
+            booking_id=booking.id,
+            space_id=booking.space_id,
+            person_id=booking.person_id,
+            start_at=booking.start_at,
+            end_at=booking.end_at,
+            cancelled_at=booking.cancelled_at,
+            service_day=civil.service_day(booking.start_at, zones[booking.space_id]),
+            vat_day=civil.vat_day(booking.end_at, zones[booking.space_id]),
+        )
+        for booking in found
+    ]
+
+
+def _zones(tx: Connection) -> Mapping[int, ZoneInfo]:
+    of_site = {site.id: ZoneInfo(site.time_zone) for site in places.sites(tx)}
+    return {space.area_id: of_site[space.site_id] for space in places.spaces(tx)}
+
+
+def _check_price(unit: str, amount_cents: int, vat_permille: int) -> None:
+    if unit not in tuple(Unit):
+        raise Invalid("unit", "Choose what the price is for.")
+    if not 0 <= amount_cents <= AMOUNT_CENTS_MAX:
+        raise Invalid("amount", "Write an amount between 0 and 100 000 euros.")
+    if vat_permille not in VAT_PERMILLE:
+        raise Invalid("vat", "Choose a VAT rate: 25.5, 14, 13.5, 10 or 0 percent.")
