@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Access given and withdrawn by staff: who, where, on which days, at which hours.
 
-A grant to an area opens every door on the way there and all below it. Nothing is edited: a grant is withdrawn and another given.
+A grant to an area opens every door on the way there and all below it. Nothing is edited: a grant is withdrawn and another
+given.
 """
 
 from __future__ import annotations

@@ -151,7 +151,11 @@ def held_tags(tx: Connection, door_id: str) -> list[HeldTag]:
 def name_tags_at_door(tx: Connection, vault: Vault, door_id: DoorId, key: bytes) -> None:
     """Give every keytag that there is its name at a new door."""
     rows = [
-        {"door_id": door_id, "tag_hash": tag_hash(key, _number(vault, row)), "keytag_id": row.id}
+        {
+            "door_id": door_id,
+            "tag_hash": tag_hash(key, _number(vault, row.number_sealed, row.number_index)),
+            "keytag_id": row.id,
+        }
         for row in tx.execute(select(keytags.c.id, keytags.c.number_sealed, keytags.c.number_index))
     ]
     if rows:
@@ -176,8 +180,8 @@ def _add(tx: Connection, vault: Vault, number: TagNumber, now: datetime) -> Keyt
     return tag(tx, keytag_id)
 
 
-def _number(vault: Vault, row: Row[Any]) -> TagNumber:
-    return TagNumber(vault.unseal(row.number_sealed, about=_about(row.number_index)))
+def _number(vault: Vault, sealed: bytes, index: str) -> TagNumber:
+    return TagNumber(vault.unseal(sealed, about=_about(index)))
 
 
 def _about(index: str) -> str:

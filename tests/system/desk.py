@@ -16,6 +16,7 @@ from booking_server.billing import service as billing
 from booking_server.bookings import service as bookings
 from booking_server.clock import Clock
 from booking_server.db import Database
+from booking_server.doors import adding
 from booking_server.doors import service as doors
 from booking_server.keys import Keys
 from booking_server.ledger import service as ledger
@@ -60,7 +61,7 @@ class Desk:
         """Make a door with one reader that leads into the area, and return its id."""
         with self.database.write() as tx:
             site = next(site for site in places.sites(tx) if leads_into in {area.id for area in places.areas(tx, site.id)})
-            doors.add_door(
+            adding.add_door(
                 tx,
                 self.actor,
                 now=self.clock.now(),
