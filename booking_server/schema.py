@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Brings a database's tables to this version of the server, or tells that they are. All of a move happens, or none of it.
+
+Two processes may do it at once: the second waits, and finds nothing left to do. On SQLite foreign keys rest during the
+move, so that a table can be made anew, and are checked before it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from booking_server.db import Database
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK = 0x6875626B6579
+"""Which advisory lock a PostgreSQL server holds while it moves ("hubkey" as a number)."""
+
+
+def upgrade(database: Database) -> None:
+    """Make every table and guard that is missing. Does nothing where all is there."""
+    with _moving(database) as tx:
+        command.upgrade(_config(tx), "head")
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Go back to `revision` ("0001"; "base" removes everything, with its data)."""
+    with _moving(database) as tx:
+        command.downgrade(_config(tx), revision)
+
+
+def is_current(database: Database) -> bool:
+    """Return whether this database has exactly the tables of this version."""
+    with database.read() as tx:
+        return set(MigrationContext.configure(tx).get_current_heads()) == set(ScriptDirectory(str(_MIGRATIONS)).get_heads())
+
+
+@contextmanager
+def _moving(database: Database) -> Iterator[Connection]:
+    with database.engine.connect().execution_options(writes=True) as connection:
+        if not database.is_sqlite:
+            with connection.begin():
+                connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+                yield connection
+            return
+        with _foreign_keys_resting(connection), connection.begin():
+            yield connection
+            _check_foreign_keys(connection)
+
+
+@contextmanager
+def _foreign_keys_resting(connection: Connection) -> Iterator[None]:
+    """SQLite can only switch them outside a transaction: SQLAlchemy would begin one, so ask the driver."""
+    driver = connection.connection.cursor()
+    driver.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys = ON")
+        driver.close()
+
+
+def _check_foreign_keys(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+    if broken:
+        raise RuntimeError(f"after the move these rows refer to nothing: {broken[:5]}")
+
+
+def _config(tx: Connection) -> Config:
+    config = Config(attributes={"connection": tx})
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
