@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A PostgreSQL of the tests' own: a cluster in a temporary folder behind a socket there, gone with its folder afterwards.
+
+It listens on no port and touches no cluster of the machine. PostgreSQL refuses root, so under root it runs as `nobody`.
+Nothing in it needs to survive, so it never waits for the disk: it is not for measuring.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from tests.system import parts
+from tests.system.processes import Processes
+
+_SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "max_connections": "60",
+    "shared_buffers": "32MB",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A running PostgreSQL. Databases are addressed by the URL that `Database` takes."""
+
+    programs: Path
+    socket_folder: Path
+    _numbers: Iterator[int] = field(default_factory=count)
+
+    def url(self, name: str) -> str:
+        return f"postgresql+psycopg://postgres@/{name}?host={self.socket_folder}"
+
+    def create(self, *, template: str = "template0") -> str:
+        """Make a database, empty or a copy of `template` (to which nobody may be connected), and return its name."""
+        name = f"hub_{next(self._numbers)}"
+        self._run(sql.SQL("create database {} template {}").format(sql.Identifier(name), sql.Identifier(template)))
+        return name
+
+    def drop(self, name: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        self._run(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+    def dump(self, name: str) -> bytes:
+        """All that stands in a database, as `pg_dump` writes it."""
+        command: list[str | Path] = [self.programs / "pg_dump", "-h", self.socket_folder, "-U", "postgres", name]
+        return subprocess.run(command, check=True, capture_output=True).stdout
+
+    def _run(self, statement: sql.Composed) -> None:
+        with psycopg.connect(host=str(self.socket_folder), user="postgres", dbname="postgres", autocommit=True) as connection:
+            connection.execute(statement)
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Run a cluster. Ask `parts.postgres_bin()` first whether there is one to run."""
+    programs = parts.postgres_bin()
+    assert programs is not None, parts.missing("PostgreSQL")
+    folder = Path(tempfile.mkdtemp(prefix="hubkey-postgres-"))
+    try:
+        _make(programs, folder)
+        with Processes(folder / "logs") as processes:
+            settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
+            run: list[str | Path] = [programs / "postgres", "-D", folder / "data", "-k", folder, *settings]
+            server = processes.start("postgres", _as_allowed_user(run), folder=folder)
+            server.wait_until(lambda: _is_ready(programs, folder))
+            yield Cluster(programs, folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _make(programs: Path, folder: Path) -> None:
+    if os.geteuid() == 0:
+        os.chown(folder, _nobody().pw_uid, _nobody().pw_gid)
+    init: list[str | Path] = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "--no-sync"]
+    command = _as_allowed_user([*init, "-E", "UTF8", "--locale=C.UTF-8"])
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+
+
+def _is_ready(programs: Path, folder: Path) -> bool:
+    return subprocess.run([programs / "pg_isready", "-q", "-h", folder], check=False).returncode == 0
+
+
+def _as_allowed_user(command: Sequence[str | Path]) -> list[str | Path]:
+    if os.geteuid() != 0:
+        return list(command)
+    return ["setpriv", f"--reuid={_nobody().pw_uid}", f"--regid={_nobody().pw_gid}", "--clear-groups", *command]
+
+
+def _nobody() -> pwd.struct_passwd:
+    return pwd.getpwnam("nobody")
