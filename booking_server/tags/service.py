@@ -17,6 +17,7 @@ from access_contract.vocabulary import DoorId, TagHash, TagNumber, tag_hash
 from booking_server.access import changes
 from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
+from booking_server.db import one_at_a_time
 from booking_server.doors import service as doors
 from booking_server.errors import Invalid, NotFound
 from booking_server.keys import Vault
@@ -54,6 +55,7 @@ def hand_out_tag(tx: Connection, actor: Actor, *, now: datetime, vault: Vault, n
     """
     actor.must_be(Role.HOST)
     _check_number(number)
+    one_at_a_time(tx, "keytags")
     who = people.person(tx, actor, person_id)
     if not who.active:
         raise Invalid("person_id", "{person} is suspended. Resume the membership first.", person=who.name)
@@ -149,7 +151,8 @@ def held_tags(tx: Connection, door_id: str) -> list[HeldTag]:
 
 
 def name_tags_at_door(tx: Connection, vault: Vault, door_id: DoorId, key: bytes) -> None:
-    """Give every keytag that there is its name at a new door."""
+    """Give every keytag that there is its name at a new door. No tag made meanwhile is left out."""
+    one_at_a_time(tx, "keytags")
     rows = [
         {
             "door_id": door_id,
