@@ -15,13 +15,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from booking_server.db import Database
+from booking_server.db import Database, one_at_a_time
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_LOCK = 0x6875626B6579
-"""Which advisory lock a PostgreSQL server holds while it moves ("hubkey" as a number)."""
 
 
 def upgrade(database: Database) -> None:
@@ -47,7 +45,7 @@ def _moving(database: Database) -> Iterator[Connection]:
     with database.engine.connect().execution_options(writes=True) as connection:
         if not database.is_sqlite:
             with connection.begin():
-                connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+                one_at_a_time(connection, "schema")
                 yield connection
             return
         with _foreign_keys_resting(connection), connection.begin():
