@@ -50,7 +50,10 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Database:
-    """The way in. `read()` and `write()` give a connection inside a transaction; leaving by an exception undoes it all."""
+    """The way in. `read()` and `write()` give a connection inside a transaction; leaving by an exception undoes it all.
+
+    All that one `read()` sees is of one instant, on PostgreSQL too. What a `write()` reads there may move between statements.
+    """
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
@@ -61,7 +64,8 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        with self.engine.connect() as connection, connection.begin():
+        options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
     @contextmanager
