@@ -17,7 +17,7 @@ from booking_server import civil
 from booking_server.actors import Actor, NotAllowed, Role
 from booking_server.audit import service as audit
 from booking_server.doors import service as doors
-from booking_server.ledger.tables import entries, entry_people, journals, taps
+from booking_server.ledger.tables import entries, entry_people, events, journals, taps
 from booking_server.people import service as people
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "doors_complete",
     "entries_of_month",
     "entries_of_person",
+    "newest_event",
     "recent_taps",
     "taps_after",
     "taps_of_person",
@@ -74,6 +75,11 @@ def recent_taps(tx: Connection, actor: Actor, limit: int = 50) -> list[Tap]:
     """Return the last taps to arrive, newest first. Raise NotAllowed."""
     actor.must_be(Role.HOST)
     return _named(tx, actor, tx.execute(_taps().order_by(taps.c.event_id.desc()).limit(limit)))
+
+
+def newest_event(tx: Connection) -> int:
+    """Return the id of the event that arrived last, 0 before the first: another one means that there is something to see."""
+    return int(tx.execute(select(func.max(events.c.id))).scalar() or 0)
 
 
 def taps_after(tx: Connection, actor: Actor, event_id: int, limit: int = 100) -> list[Tap]:

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Makes the Flask app: which pages there are, who may see any of them, and how each answer is guarded.
+
+Every page but the sign-in needs somebody signed in; every change is a POST with a CSRF token; no page loads or runs
+anything that is not a file of this server.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from urllib.parse import quote
+
+from flask import Flask, Response, g, redirect, request, session
+from flask_babel import Babel
+from flask_wtf import CSRFProtect
+from werkzeug.wrappers import Response as AnyResponse
+
+from booking_server.clock import Clock
+from booking_server.config import Config
+from booking_server.db import Database
+from booking_server.keys import Keys
+from booking_server.web import menu, problems, wording
+from booking_server.web import request as state
+from booking_server.web import session as signed
+
+VIEWS = (
+    "booking_server.web.signing_in",
+    "booking_server.today.views",
+    "booking_server.people.views",
+    "booking_server.people.account_views",
+    "booking_server.tags.views",
+    "booking_server.access.views",
+    "booking_server.places.views",
+    "booking_server.doors.views",
+    "booking_server.ledger.views",
+    "booking_server.bookings.views",
+    "booking_server.billing.views",
+    "booking_server.invoices.views",
+)
+"""The modules with pages, each with a blueprint named `pages`. One that is not there is left out."""
+
+OPEN_ENDPOINTS = frozenset({"static", "signing_in.show", "signing_in.sign_in", "signing_in.language"})
+FORM_BYTES_MAX = 64 * 1024
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+
+def create_app(database: Database, config: Config, keys: Keys, clock: Clock) -> Flask:
+    """Return the pages of one hub as a WSGI app. It never changes the schema and starts no thread."""
+    app = Flask("booking_server.web")
+    app.extensions[state.EXTENSION] = state.Hub(database, config, keys, clock)
+    _set_up_session(app, config, keys)
+    CSRFProtect(app)  # type: ignore[no-untyped-call]
+    Babel(  # type: ignore[no-untyped-call]
+        app,
+        default_locale=config.language,
+        default_timezone=config.time_zone,
+        default_translation_directories=f"{app.root_path}/translations",
+        locale_selector=wording.chosen_language,
+    )
+    app.before_request(_require_sign_in)
+    app.after_request(_guard)
+    wording.teach(app)
+    menu.teach(app)
+    problems.answer(app)
+    _add_views(app)
+    return app
+
+
+def _set_up_session(app: Flask, config: Config, keys: Keys) -> None:
+    app.config.update(
+        SECRET_KEY=keys.session_secret,
+        SESSION_COOKIE_NAME=signed.cookie_name(secure=config.web.secure_cookies),
+        SESSION_COOKIE_SECURE=config.web.secure_cookies,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_PATH="/",
+        PERMANENT_SESSION_LIFETIME=signed.LIFETIME,
+        MAX_CONTENT_LENGTH=FORM_BYTES_MAX,
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+        WTF_CSRF_TIME_LIMIT=None,
+    )
+    app.jinja_options = {**app.jinja_options, "trim_blocks": True, "lstrip_blocks": True}
+
+
+def _add_views(app: Flask) -> None:
+    for module in VIEWS:
+        if find_spec(module.rpartition(".")[0]) is not None and find_spec(module) is not None:
+            app.register_blueprint(import_module(module).pages)
+
+
+def _require_sign_in() -> AnyResponse | None:
+    session.permanent = True
+    actor = signed.actor_of(state.database(), session) if request.endpoint != "static" else None
+    if actor is not None:
+        g.actor = actor
+    elif request.endpoint not in OPEN_ENDPOINTS:
+        return _to_sign_in()
+    return None
+
+
+def _to_sign_in() -> AnyResponse:
+    """Send to the sign-in, and from there back to a page that was only to be seen."""
+    if request.headers.get("HX-Request"):
+        return Response(status=401, headers={"HX-Redirect": "/sign-in"})
+    after = f"?next={quote(request.full_path.rstrip('?'))}" if request.method == "GET" and request.path != "/" else ""
+    return redirect(f"/sign-in{after}", 303)
+
+
+def _guard(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.endpoint != "static":
+        response.headers.setdefault("Cache-Control", "no-store")
+    if request.is_secure:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    return response

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Serves the pages and the event stream on one port: Flask in a few request threads, the stream beside them in none.
+
+Stops promptly on SIGTERM and SIGINT: streams end at once, requests under way get a few seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from contextlib import suppress
+from typing import Any, cast
+from urllib.parse import parse_qs
+
+import structlog
+import uvicorn
+from a2wsgi import WSGIMiddleware
+from flask import Flask
+from werkzeug.http import parse_cookie
+
+from booking_server.actors import Role
+from booking_server.clock import Clock
+from booking_server.config import BadConfiguration, Config
+from booking_server.db import Database
+from booking_server.keys import Keys
+from booking_server.web import request as state
+from booking_server.web import session as signed
+from booking_server.web.app import create_app
+from booking_server.web.stream import Watch
+
+log = structlog.get_logger()
+
+REQUEST_THREADS = 4
+VIEWERS_MAX = 2000
+GRACE_SECONDS = 3
+_EVENT_STREAM = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+class Pages:
+    """The ASGI app of one web process."""
+
+    def __init__(self, flask: Flask) -> None:
+        hub: state.Hub = flask.extensions[state.EXTENSION]
+        self._flask = flask
+        self._hub = hub
+        self._pages = WSGIMiddleware(cast(Any, flask), workers=REQUEST_THREADS)
+        self.watch = Watch(hub.database, hub.clock)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http" and scope["path"] == "/stream":
+            await self._stream(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._pages(scope, receive, send)
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        await receive()
+        looking = asyncio.create_task(self.watch.run())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self.watch.close()
+        await looking
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _stream(self, scope: Any, receive: Any, send: Any) -> None:
+        status = await self._status(scope)
+        headers = _EVENT_STREAM if status == 200 else [(b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        if status != 200:
+            await send({"type": "http.response.body"})
+            return
+        asked = parse_qs(scope["query_string"].decode("ascii", "replace"))
+        talk = asyncio.create_task(self._talk(send, asked.get("after", [""])[0], asked.get("command", [""])[0][:32]))
+        gone = asyncio.create_task(_disconnected(receive))
+        await asyncio.wait({talk, gone}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (talk, gone):
+            task.cancel()
+            with suppress(asyncio.CancelledError, OSError):
+                await task
+
+    async def _talk(self, send: Any, after: str, command: str) -> None:
+        newest = int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None
+        messages = self.watch.messages(newest, command)
+        try:
+            async for message in messages:
+                await send({"type": "http.response.body", "body": message.encode(), "more_body": True})
+        finally:
+            await messages.aclose()
+        await send({"type": "http.response.body"})
+
+    async def _status(self, scope: Any) -> int:
+        """Who may watch is who may see the pages: the same cookie, the same account, any role of the staff."""
+        if scope["method"] != "GET":
+            return 405
+        if self.watch.viewers >= VIEWERS_MAX:
+            return 503
+        sent = b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1")
+        session = signed.read_cookie(self._flask, parse_cookie(sent).get(self._flask.config["SESSION_COOKIE_NAME"], ""))
+        actor = await asyncio.to_thread(signed.actor_of, self._hub.database, session)
+        return 401 if actor is None or actor.role is Role.MEMBER else 200
+
+
+async def _disconnected(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens, and ends the streams before it waits for connections to end."""
+
+    def __init__(self, config: uvicorn.Config, pages: Pages, address: str) -> None:
+        super().__init__(config)
+        self._pages, self._address = pages, address
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        log.info("ready", pages=self._address)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._pages.watch.close()
+        await super().shutdown(sockets)
+
+
+def serve(database: Database, config: Config, keys: Keys, clock: Clock) -> None:
+    """Serve until SIGTERM or SIGINT. Raise BadConfiguration where the port cannot be had."""
+    listener = _listen(config.web.host, config.web.port)
+    pages = Pages(create_app(database, config, keys, clock))
+    settings = uvicorn.Config(
+        pages,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=30,
+        forwarded_allow_ips="127.0.0.1,::1",
+    )
+    for signal_number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them once more when it has stopped
+        signal.signal(signal_number, lambda *_: None)
+    _Server(settings, pages, f"http://{config.web.host}:{config.web.port}").run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise BadConfiguration(
+            f"web.host and web.port: {host} port {port} cannot be had ({error.strerror}); choose another port"
+        ) from None

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""`booking-server web`: the pages of the hub, until it is told to stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from booking_server import schema
+from booking_server.config import clock_of, load
+from booking_server.db import Database
+from booking_server.keys import load_keys
+from booking_server.web.asgi import serve
+
+
+@click.command()
+@click.pass_obj
+def web(config_file: Path) -> None:
+    """Serve the pages for staff at web.host and web.port. Put HTTPS in front of it; see web.secure_cookies."""
+    config = load(config_file)
+    keys = load_keys(config.folder)
+    database = Database(config.database)
+    try:
+        if not schema.is_current(database):
+            raise click.ClickException("the database is of another version; run: booking-server database upgrade")
+        serve(database, config, keys, clock_of(config))
+    finally:
+        database.close()

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Who is signed in: an account's id and session number in a signed cookie, checked against the account at every request.
+
+Closing an account or changing its password raises the session number and so ends its sessions everywhere. The cookie
+carries no rights: the role is read from the account each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from datetime import timedelta
+from typing import Any, cast
+
+from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
+from itsdangerous import BadSignature
+
+from booking_server.actors import Actor, Role
+from booking_server.db import Database
+from booking_server.people import service as people
+
+LIFETIME = timedelta(hours=12)
+"""How long a session lasts without a request."""
+
+
+def cookie_name(*, secure: bool) -> str:
+    """Return the session cookie's name. The prefix makes browsers insist on HTTPS, this host and the whole path."""
+    return "__Host-hubkey" if secure else "hubkey"
+
+
+def begin(session: MutableMapping[str, Any], account: people.Account) -> None:
+    """Sign the account in: nothing of the session before stays, but for the language."""
+    language = session.get("language")
+    session.clear()
+    session["account"] = account.id
+    session["number"] = account.session_number
+    if language:
+        session["language"] = language
+
+
+def actor_of(database: Database, session: Mapping[str, Any]) -> Actor | None:
+    """Return who the session stands for; None if nobody, or no longer."""
+    if "account" not in session:
+        return None
+    with database.read() as tx:
+        account = people.account(tx, session["account"])
+    if account is None or account.closed or account.session_number != session.get("number"):
+        return None
+    return Actor(name=account.name, role=Role(account.role), account_id=account.id)
+
+
+def read_cookie(app: Flask, value: str) -> dict[str, Any]:
+    """Return what a session cookie holds; empty if it was not written by us or is too old."""
+    serializer = SecureCookieSessionInterface().get_signing_serializer(app)
+    try:
+        return cast(dict[str, Any], serializer.loads(value, max_age=int(LIFETIME.total_seconds()))) if serializer else {}
+    except BadSignature:
+        return {}

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Signing in and out, and the language of the pages. Whether a password is right is not decided here."""
+
+from __future__ import annotations
+
+from flask import Blueprint, redirect, render_template, request, session
+from werkzeug.wrappers import Response
+
+from booking_server.people import signing_in
+from booking_server.web import session as signed
+from booking_server.web.forms import Form, say
+from booking_server.web.request import database, is_signed_in, now
+from booking_server.web.wording import LANGUAGES
+
+pages = Blueprint("signing_in", __name__)
+Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
+
+
+@pages.get("/sign-in")
+def show() -> Answer:
+    if is_signed_in():
+        return redirect("/", 303)
+    return render_template("sign_in.html", form=Form.empty(), after=_local(request.args.get("next", "")))
+
+
+@pages.post("/sign-in")
+def sign_in() -> Answer:
+    form = Form.posted()
+    try:
+        account = signing_in.sign_in(
+            database(),
+            now=now(),
+            sign_in_name=form.text("sign_in_name"),
+            password=form.value("password"),
+            address=request.remote_addr or "",
+        )
+    except signing_in.SignInRefused as problem:
+        form.errors["sign_in_name"] = say(problem)
+        return _form(form), 422
+    except signing_in.Throttled as problem:
+        form.errors["sign_in_name"] = say(problem)
+        return _form(form), 429, {"Retry-After": str(problem.wait_seconds)}
+    signed.begin(session, account)
+    return redirect(_local(form.value("next")), 303)
+
+
+@pages.post("/sign-out")
+def sign_out() -> Response:
+    session.clear()
+    return redirect("/sign-in", 303)
+
+
+@pages.post("/language")
+def language() -> Response:
+    """Keep the chosen language for this session and go back."""
+    chosen = request.form.get("language", "")
+    if chosen in LANGUAGES:
+        session["language"] = chosen
+    return redirect(_local(request.form.get("next", "")), 303)
+
+
+def _form(form: Form) -> str:
+    return render_template("sign_in.html", form=form, after=_local(form.value("next")))
+
+
+def _local(path: str) -> str:
+    """Return `path` if it is one of this server's pages, else the first page: nobody is sent elsewhere from here."""
+    safe = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if safe else "/"
