@@ -12,6 +12,8 @@ from access_contract.messages import MESSAGE_BYTES_MAX, Ask, Captured, Events, F
 from access_contract.vocabulary import DoorId
 
 _SHAPES: dict[str, type[FromDoor]] = {"ask": Ask, "captured": Captured, "events": Events, "request": Request, "status": Status}
+_NUL = b"\\u0000"
+"""No word of ours holds it, and PostgreSQL cannot. Events are looked at one by one, in the ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,8 @@ def read(topic: str, content: bytes) -> Heard | Unreadable:
         return Unreadable(cause="unknown_topic")
     if len(content) > MESSAGE_BYTES_MAX:
         return Unreadable(cause="oversized", door=source.door)
+    if source.channel != "events" and _NUL in content:
+        return Unreadable(cause="malformed", door=source.door)
     try:
         message = msgspec.json.decode(content, type=_SHAPES[source.channel])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -192,7 +192,8 @@ def keep_status(tx: Connection, *, now: datetime, door_id: str, status: Status, 
 
 
 def _is_older(status: Status, known: Status) -> bool:
-    return status.at is not None and known.at is not None and status.at < known.at
+    """A door that started anew may have lost its clock: only within one start does its clock tell what came first."""
+    return status.boot == known.boot and status.at is not None and known.at is not None and status.at < known.at
 
 
 def _about_key(door_id: str) -> str:

@@ -27,6 +27,9 @@ GROUP = "doors"
 RECONNECT_SECONDS_MAX = 10
 _QOS: dict[Down, int] = {"answer": 0, "acknowledgement": 0, "snapshot": 1, "command": 1}
 
+Received = Callable[[str, bytes, bool], None]
+"""Topic, content, and whether the broker had kept it from before."""
+
 _log = structlog.get_logger()
 
 
@@ -38,10 +41,11 @@ def tls_context(folder: Path) -> ssl.SSLContext:
 
 
 class Wire:
-    """One connection. `received(topic, content)` runs on its thread and must not wait for anything."""
+    """One connection. `subscribed` is true once the broker sends what doors write."""
 
-    def __init__(self, *, identity: str, tls: ssl.SSLContext | None, received: Callable[[str, bytes], None]) -> None:
-        self._received = received
+    def __init__(self, *, identity: str, tls: ssl.SSLContext | None) -> None:
+        self.subscribed = False
+        self._received: Received
         self._said: str | None = None
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=identity, protocol=MQTTProtocolVersion.MQTTv5)
         if tls is not None:
@@ -51,10 +55,12 @@ class Wire:
         self._client.on_connect = self._connected
         self._client.on_disconnect = self._disconnected
         self._client.on_connect_fail = self._failed
+        self._client.on_subscribe = self._has_subscribed
         self._client.on_message = self._message
 
-    def start(self, host: str, port: int) -> None:
-        """Begin to connect; return at once."""
+    def start(self, host: str, port: int, received: Received) -> None:
+        """Begin to connect; return at once. `received` runs on the wire's own thread and must not wait for anything."""
+        self._received = received
         self._client.connect_async(host, port, keepalive=20, clean_start=True)
         self._client.loop_start()
 
@@ -82,14 +88,18 @@ class Wire:
         client.subscribe([(up, SubscribeOptions(qos=1)), (status, SubscribeOptions(qos=1))])
         self._say_once("broker_connected")
 
+    def _has_subscribed(self, *_: Any) -> None:
+        self.subscribed = True
+
     def _disconnected(self, _client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
+        self.subscribed = False
         self._say_once("broker_away", reason=str(code))
 
     def _failed(self, _client: Any, _data: Any) -> None:
         self._say_once("broker_away", reason="cannot connect")
 
     def _message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
-        self._received(message.topic, bytes(message.payload))
+        self._received(message.topic, bytes(message.payload), message.retain)
 
     def _say_once(self, what: str, **detail: str) -> None:
         if what != self._said:

@@ -68,7 +68,6 @@ class Writer:
                 self._carry_out(self._batch())
         except BaseException as error:
             self.fault = error
-            raise
 
     def _batch(self) -> list[Work[object]]:
         batch: list[Work[object]] = []

@@ -22,6 +22,9 @@ from booking_server.ledger.rules import MISSING_MAX, Made, booking_of, dated, me
 from booking_server.ledger.tables import counters, entries, entry_people, event_bytes, events, forks, journals, taps
 
 SEQUENCE_MAX = 2**31 - 1
+MONOTONIC_MAX_MS = 10**13
+YEARS = range(1970, 2200)
+_NUL = b"\\u0000"
 MERGE_SPAN = timedelta(days=1)
 
 
@@ -82,7 +85,13 @@ def _header(content: bytes) -> EventHeader | None:
         header = msgspec.json.decode(content, type=EventHeader)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return header if header.sequence <= SEQUENCE_MAX else None
+    return header if _can_be_kept(header) else None
+
+
+def _can_be_kept(header: EventHeader) -> bool:
+    """Numbers and instants that fit a row and can be reckoned with; a word that PostgreSQL can hold."""
+    fits = header.sequence <= SEQUENCE_MAX and header.monotonic_ms <= MONOTONIC_MAX_MS
+    return fits and header.at.year in YEARS and "\0" not in header.journal
 
 
 def _own_journal(tx: Connection, header: EventHeader, door_id: str, now: datetime) -> bool:
@@ -119,6 +128,8 @@ def _keep_fork(tx: Connection, identity: dict[str, Any], content: bytes, door_id
 
 
 def _event(content: bytes) -> Event | None:
+    if _NUL in content:
+        return None
     try:
         return msgspec.json.decode(content, type=Event)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -127,7 +138,7 @@ def _event(content: bytes) -> Event | None:
 
 def _kind(content: bytes) -> str:
     try:
-        return msgspec.json.decode(content, type=_Peek).what.kind[:30]
+        return msgspec.json.decode(content, type=_Peek).what.kind.replace("\0", "")[:30]
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
 

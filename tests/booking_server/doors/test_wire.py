@@ -38,7 +38,7 @@ def test_a_word_each_way(port: int) -> None:
     """What a door publishes arrives with its topic; what is sent to a door arrives there and is not retained."""
     here: queue.Queue[tuple[str, bytes]] = queue.Queue()
     there: queue.Queue[tuple[bytes, bool]] = queue.Queue()
-    wire = Wire(identity="server-doors-1", tls=None, received=lambda topic, content: here.put((topic, content)))
+    wire = Wire(identity="server-doors-1", tls=None)
     door = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
     door.on_connect = lambda client, *_: client.subscribe(topics.all_down(DOOR))
     door.on_subscribe = lambda client, *_: client.publish(topics.status(DOOR), b"here", qos=1, retain=True)
@@ -46,7 +46,7 @@ def test_a_word_each_way(port: int) -> None:
     door.connect_async("127.0.0.1", port)
     try:
         door.loop_start()
-        wire.start("127.0.0.1", port)
+        wire.start("127.0.0.1", port, lambda topic, content, _retained: here.put((topic, content)))
         assert here.get(timeout=20) == (topics.status(DOOR), b"here")
         wire.send(DOOR, "answer", b"sealed", expiry_seconds=5)
         assert there.get(timeout=20) == (b"sealed", False)

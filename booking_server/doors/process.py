@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The process that speaks with the doors: wires its parts together and runs until it is told to stop.
+
+Three threads: the wire's answers asks, the writer stores, and this one follows what others commit. If the database or a part
+of its own fails it ends, so that it can be started again; doors decide alone meanwhile and lose nothing.
+"""
+
+from __future__ import annotations
+
+import signal
+import ssl
+import threading
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from access_contract.messages import Status
+from access_contract.vocabulary import DoorId
+from booking_server import schema
+from booking_server.config import BadConfiguration, Config, clock_of
+from booking_server.db import Database
+from booking_server.doors import commands
+from booking_server.doors import service as doors
+from booking_server.doors.dispatching import Dispatcher
+from booking_server.doors.index import Index, utc_day
+from booking_server.doors.lookups import HubLookups
+from booking_server.doors.notice import Notice, notice_of
+from booking_server.doors.receiving import Parts, Receiver
+from booking_server.doors.sending import Sender
+from booking_server.doors.snapshots import Snapshots
+from booking_server.doors.statuses import Statuses
+from booking_server.doors.wire import Wire, tls_context
+from booking_server.doors.writer import Work, Writer
+from booking_server.errors import BookingServerError
+from booking_server.keys import load_keys
+
+UPKEEP_SECONDS = 1.0
+
+_log = structlog.get_logger()
+
+
+def run(config: Config) -> None:
+    """Run until SIGTERM or SIGINT. Raise BadConfiguration where a part is missing, or whatever ended the process."""
+    database = Database(config.database)
+    try:
+        hub = Hub(config, database)
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        hub.run(stopping)
+    finally:
+        database.close()
+
+
+class Ended(BookingServerError):
+    """A thread of this process ended by a bug."""
+
+
+class Hub:
+    """All parts of the process."""
+
+    def __init__(self, config: Config, database: Database) -> None:
+        keys, self._clock = load_keys(config.folder), clock_of(config)
+        self._config, self._database = config, database
+        self._wire = Wire(identity=config.broker.identity, tls=_tls(config))
+        _check_tables(database)
+        self._writer, self._statuses, self._index = Writer(database), Statuses(), Index(database, keys.vault)
+        sender = Sender(self._wire, keys, self._clock)
+        self._snapshots = Snapshots(self._index, self._statuses, sender)
+        self._dispatcher = Dispatcher(database, self._writer, self._statuses, sender, self._clock)
+        self._receiver = Receiver(
+            Parts(
+                clock=self._clock,
+                keys=keys,
+                demo=config.demo,
+                index=self._index,
+                statuses=self._statuses,
+                snapshots=self._snapshots,
+                sender=sender,
+                writer=self._writer,
+                lookups=HubLookups(),
+            )
+        )
+
+    def run(self, stopping: threading.Event) -> None:
+        """Build the index, connect, and work until `stopping`. Raise what ended a thread."""
+        notice = notice_of(self._database)
+        self._writer.start()
+        try:
+            self._begin()
+            self._follow(notice, stopping)
+        finally:
+            self._wire.stop()
+            self._writer.stop()
+            notice.close()
+        self._check()
+        _log.info("stopped")
+
+    def _begin(self) -> None:
+        self._index.refresh(self._clock.now())
+        with self._database.read() as tx:
+            online = [DoorId(door) for door, state in doors.door_states(tx).items() if state.online]
+        self._statuses.begin(online, self._clock.monotonic())
+        self._wire.start(self._config.broker.host, self._config.broker.port, self._receiver.received)
+
+    def _follow(self, notice: Notice, stopping: threading.Event) -> None:
+        said_ready, upkeep_at = False, self._clock.monotonic()
+        while not stopping.is_set():
+            changed = notice.wait()
+            self._check()
+            if not said_ready and self._wire.subscribed:
+                said_ready = True
+                _log.info("ready", doors=len(self._index.known.rights), known=self._index.known.number)
+            due = self._clock.monotonic() >= upkeep_at
+            if due:
+                upkeep_at = self._clock.monotonic() + UPKEEP_SECONDS
+                self._upkeep()
+            if changed or due or self._day_began():
+                self._snapshots.changed(self._index.refresh(self._clock.now()), self._clock.monotonic())
+                self._dispatcher.look()
+
+    def _day_began(self) -> bool:
+        return utc_day(self._clock.now()) != self._index.known.day
+
+    def _upkeep(self) -> None:
+        """Give up on commands whose time is over, and on doors that are no longer heard."""
+        now, silent = self._clock.now(), self._statuses.fallen_silent(self._clock.monotonic())
+
+        def write(tx: Connection) -> object:
+            commands.expire(tx, now=now)
+            for door in silent:
+                doors.keep_status(tx, now=now, door_id=door, status=Status(online=False))
+            return None
+
+        self._writer.put(Work(write=write, done=lambda _: None))
+
+    def _check(self) -> None:
+        for thread, fault in (("writer", self._writer.fault), ("wire", self._receiver.fault)):
+            if isinstance(fault, SQLAlchemyError):
+                raise fault
+            if fault is not None:
+                _log.critical("ended", thread=thread, exc_info=fault)
+                raise Ended(
+                    "The {thread} ended by a fault of its own ({kind}); the log says where.",
+                    thread=thread,
+                    kind=type(fault).__name__,
+                )
+
+
+def _check_tables(database: Database) -> None:
+    if not schema.is_current(database):
+        raise BadConfiguration(
+            f"{database.engine.url}: its tables are not of this version; run: booking-server database upgrade"
+        )
+
+
+def _tls(config: Config) -> ssl.SSLContext:
+    folder = config.folder / "identities" / config.broker.identity
+    try:
+        return tls_context(folder)
+    except OSError as error:
+        raise BadConfiguration(
+            f"{folder}: this server's certificate cannot be used ({error.strerror or error}); make it with: booking-server init"
+        ) from None

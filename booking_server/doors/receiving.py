@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What to do with each message from a door: answer from memory, or hand it to the writer and say so after the commit.
+
+No message is fatal. One that cannot be read, comes from a door that the server does not have, or that the database refuses is
+counted by name and told once; it opens nothing and is acknowledged to nobody. Runs on the wire's thread and waits for nothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, IntegrityError
+
+from access_contract.messages import Acknowledgement, Ask, Captured, Events, Request, Status
+from access_contract.sealing import Unsealable, unseal_number
+from access_contract.vocabulary import DoorId, Moment, Reason, TagNumber
+from booking_server.clock import Clock
+from booking_server.doors import commands
+from booking_server.doors import service as doors
+from booking_server.doors.answering import answer
+from booking_server.doors.index import Index
+from booking_server.doors.reading import Heard, Unreadable, read
+from booking_server.doors.sending import Sender
+from booking_server.doors.snapshots import Snapshots
+from booking_server.doors.statuses import Statuses
+from booking_server.doors.writer import Work, Writer
+from booking_server.errors import NotFound
+from booking_server.keys import Keys
+from booking_server.ledger.ingest import Lookups, count, ingest
+
+ASKS_REMEMBERED = 4096
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Dropped:
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a receiver works with."""
+
+    clock: Clock
+    keys: Keys
+    demo: bool
+    index: Index
+    statuses: Statuses
+    snapshots: Snapshots
+    sender: Sender
+    writer: Writer
+    lookups: Lookups
+
+
+class Receiver:
+    """Takes messages from the wire. A bug ends up in `fault`, so that the process can end and be started again."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.fault: BaseException | None = None
+        self._parts = parts
+        self._asked: OrderedDict[tuple[DoorId, str], None] = OrderedDict()
+        self._told: set[tuple[str, str]] = set()
+
+    def received(self, topic: str, content: bytes, retained: bool) -> None:  # noqa: FBT001
+        """Take on one message."""
+        try:
+            self._take(topic, content, retained=retained)
+        except BaseException as error:
+            self.fault = error
+
+    def _take(self, topic: str, content: bytes, *, retained: bool) -> None:
+        match read(topic, content):
+            case Unreadable(cause=cause, door=source):
+                self._drop(cause, source)
+            case Heard(door=door, message=Status() as status):
+                self._status(door, status, retained=retained)
+            case Heard(door=door) if retained:
+                self._drop("retained", door)
+            case Heard(door=door, message=Ask() as ask):
+                self._ask(door, ask)
+            case Heard(door=door, message=Request() as request):
+                if not self._parts.snapshots.requested(door, request.digest, self._parts.clock.monotonic()):
+                    self._drop("unknown_door", door)
+            case Heard(door=door, message=Events() as events):
+                self._events(door, events)
+            case Heard(door=door, message=Captured() as captured):
+                self._captured(door, captured)
+
+    # --- answered from memory ---
+
+    def _ask(self, door: DoorId, ask: Ask) -> None:
+        known, now = self._parts.index.known, self._parts.clock.now()
+        rights, key = known.rights.get(door), known.tag_keys.get(door)
+        if rights is None or key is None or not self._is_new(door, ask.ask):
+            self._drop("unknown_door" if rights is None or key is None else "replayed_ask", door)
+            return
+        moment = Moment(now=now, access_point=ask.access_point, assurance=ask.assurance)
+        sealing = self._parts.keys.sealing
+        said = answer(ask, index=rights, tag_key=key, sealing_key=sealing, moment=moment, known=known.number)
+        self._parts.sender.answer(door, said)
+        if said.reason == Reason.TAG_UNREADABLE:
+            self._drop("unreadable_number", door)
+
+    def _is_new(self, door: DoorId, ask: str) -> bool:
+        if (door, ask) in self._asked:
+            return False
+        self._asked[door, ask] = None
+        if len(self._asked) > ASKS_REMEMBERED:
+            self._asked.popitem(last=False)
+        return True
+
+    # --- stored ---
+
+    def _status(self, door: DoorId, status: Status, *, retained: bool) -> None:
+        at = self._parts.clock.monotonic()
+        if self._parts.statuses.heard(door, status, at):
+            self._store(door, lambda tx: self._keep(tx, door, status, retained=retained))
+        if status.simulated and not self._parts.demo:
+            self._tell("simulated_door", door)
+        self._parts.snapshots.reported(door, status, at)
+
+    def _keep(self, tx: Connection, door: DoorId, status: Status, *, retained: bool) -> None:
+        doors.keep_status(tx, now=self._parts.clock.now(), door_id=door, status=status, retained=retained)
+
+    def _events(self, door: DoorId, events: Events) -> None:
+        contents = [bytes(event) for event in events.events]
+
+        def write(tx: Connection) -> list[Acknowledgement]:
+            return ingest(tx, self._parts.lookups, now=self._parts.clock.now(), door_id=door, contents=contents)
+
+        def done(said: list[Acknowledgement]) -> None:
+            for acknowledgement in said:
+                self._parts.sender.acknowledge(door, acknowledgement)
+
+        self._store(door, write, done)
+
+    def _captured(self, door: DoorId, captured: Captured) -> None:
+        try:
+            number = unseal_number(captured.sealed, door=door, server_key=self._parts.keys.sealing)
+        except Unsealable:
+            self._drop("unreadable_number", door)
+            return
+        self._store(door, lambda tx: self._keep_number(tx, door, captured.capture, number))
+
+    def _keep_number(self, tx: Connection, door: DoorId, capture: str, number: TagNumber) -> None:
+        vault, now = self._parts.keys.vault, self._parts.clock.now()
+        commands.captured(tx, now=now, vault=vault, door_id=door, capture_id=capture, number=number)
+
+    def _store(self, door: DoorId, write: Callable[[Connection], Any], done: Callable[[Any], None] | None = None) -> None:
+        """Have `write` done for a door that the server has; then `done` with what came of it."""
+
+        def guarded(tx: Connection) -> Any:
+            try:
+                doors.door(tx, door)
+                with tx.begin_nested():
+                    return write(tx)
+            except NotFound:
+                return self._counted(tx, "unknown_door", door)
+            except (DataError, IntegrityError):
+                return self._counted(tx, "unstorable", door)
+
+        def after(result: Any) -> None:
+            if isinstance(result, _Dropped):
+                self._tell(result.cause, door)
+            elif done is not None:
+                done(result)
+
+        self._put(Work(write=guarded, done=after))
+
+    # --- dropped ---
+
+    def _drop(self, cause: str, door: str) -> None:
+        self._put(Work(write=lambda tx: self._counted(tx, cause, door), done=lambda _: self._tell(cause, door)))
+
+    def _counted(self, tx: Connection, cause: str, door: str) -> _Dropped:
+        count(tx, cause, door, self._parts.clock.now())
+        return _Dropped(cause)
+
+    def _put(self, work: Work[Any]) -> None:
+        if not self._parts.writer.put(work):
+            self._tell("writer_full", "")
+
+    def _tell(self, cause: str, door: str) -> None:
+        """Say once for each door, not once for each message; the counters know how often."""
+        if (cause, door) not in self._told:
+            self._told.add((cause, door))
+            _log.warning("message_dropped" if cause != "simulated_door" else cause, cause=cause, door=door)

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The server's word to a door: signed, addressed, expiring in seconds. What cannot be sent now is not kept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from access_contract.envelope import seal
+from access_contract.messages import Acknowledgement, Answer, Command, SnapshotCurrent, ToDoor
+from access_contract.topics import Down
+from access_contract.vocabulary import DoorId
+from booking_server.access.snapshots import DoorSnapshot
+from booking_server.clock import Clock
+from booking_server.doors.wire import Wire
+from booking_server.keys import Keys
+
+ANSWER_SECONDS, ACKNOWLEDGEMENT_SECONDS, SNAPSHOT_SECONDS, COMMAND_SECONDS = 10, 30, 60, 10
+
+
+class Sender:
+    """Any thread may send. An open, a capture or a mode goes out as `command`, and so on: each kind has its channel."""
+
+    def __init__(self, wire: Wire, keys: Keys, clock: Clock) -> None:
+        self._wire, self._keys, self._clock = wire, keys, clock
+
+    @property
+    def connected(self) -> bool:
+        return self._wire.connected
+
+    def answer(self, door: DoorId, body: Answer) -> None:
+        self._send(door, "answer", body, ANSWER_SECONDS)
+
+    def acknowledge(self, door: DoorId, body: Acknowledgement) -> None:
+        self._send(door, "acknowledgement", body, ACKNOWLEDGEMENT_SECONDS)
+
+    def command(self, door: DoorId, body: Command) -> None:
+        self._send(door, "command", body, COMMAND_SECONDS)
+
+    def snapshot(self, door: DoorId, whole: DoorSnapshot) -> None:
+        for part in whole.parts():
+            self._send(door, "snapshot", part, SNAPSHOT_SECONDS)
+
+    def snapshot_current(self, door: DoorId, digest: str) -> None:
+        self._send(door, "snapshot", SnapshotCurrent(digest=digest), SNAPSHOT_SECONDS)
+
+    def _send(self, door: DoorId, channel: Down, body: ToDoor, seconds: int) -> None:
+        expires_at = self._clock.now() + timedelta(seconds=seconds)
+        envelope = seal(body, door=door, key_id=self._keys.signing_id, key=self._keys.signing, expires_at=expires_at)
+        self._wire.send(door, channel, envelope, expiry_seconds=seconds)
