@@ -128,10 +128,10 @@ class Desk:
             )
         return made.id
 
-    def taps(self) -> list[ledger.Tap]:
+    def taps(self, limit: int = 500) -> list[ledger.Tap]:
         """The taps that the server has stored, newest first."""
         with self.database.read() as tx:
-            return ledger.recent_taps(tx, self.actor, limit=500)
+            return ledger.recent_taps(tx, self.actor, limit=limit)
 
     def entries(self, month: str) -> list[ledger.Entry]:
         """What the server counts as entered in a month ("2026-03")."""

@@ -45,16 +45,17 @@ def sign_in(story: Story) -> str:
 def site_and_spaces(story: Story) -> str:
     staff = story.staff
     staff.post(staff.see("/sites/new"), "/sites/new", name="Kaupunkiverstas", time_zone="Europe/Helsinki")
-    _space(story, STUDIO, "Studio", "co-creation", capacity="8")
-    _space(story, SHOP, "Pop-up shop", "pop-up", bookable=True)
+    _space(story, STUDIO, "Studio", "co-creation", capacity="8", bookable=False)
+    _space(story, SHOP, "Pop-up shop", "pop-up", capacity="1", bookable=True)
     staff.see("/spaces").must_say("Kaupunkiverstas", "Studio", "Pop-up shop")
     return "a site, a co-creation space and a pop-up space that can be booked"
 
 
-def _space(story: Story, name: str, label: str, kind: str, **more: str | bool) -> None:
+def _space(story: Story, made: str, name: str, kind: str, *, capacity: str, bookable: bool) -> None:
     page = story.staff.see("/spaces/new")
     parent = page.form("/spaces/new").choice("parent_id", "Kaupunkiverstas")
-    story.made[name] = _made(story.staff.post(page, "/spaces/new", parent_id=parent, name=label, kind=kind, **more), "/spaces/")
+    page = story.staff.post(page, "/spaces/new", parent_id=parent, name=name, kind=kind, capacity=capacity, bookable=bookable)
+    story.made[made] = _made(page, "/spaces/")
 
 
 def _made(page: Page, under: str) -> str:
@@ -88,7 +89,7 @@ def doors(story: Story) -> str:
 
 
 def agents(story: Story) -> str:
-    story.building.doors_started(STUDIO, SHOP)
+    story.building.doors_made(STUDIO, SHOP)
     wait_for(lambda: all(story.desk.online(door) for door in (STUDIO, SHOP)), "both doors are online", limit_seconds=15)
     story.staff.see("/").must_say("Studio door", "Shop door")
     return "their files written by the command, both agents online"
