@@ -7,6 +7,7 @@ cancels only for himself. Doors learn of every booking in its own transaction, s
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from booking_server.access import service as access
 from booking_server.actors import Actor, NotAllowed, Role
 from booking_server.audit import service as audit
-from booking_server.bookings.rules import Booking, check_times, first_full
+from booking_server.bookings.rules import LONGEST, Booking, check_times, first_full
 from booking_server.bookings.tables import bookings
 from booking_server.errors import Invalid, NotFound
 from booking_server.people import service as people
@@ -32,6 +33,7 @@ __all__ = [
     "bookings_of_space",
     "cancel_booking",
     "first_start",
+    "known",
     "started_between",
 ]
 
@@ -93,6 +95,11 @@ def booking(tx: Connection, booking_id: int) -> Booking:
     return _booking(row)
 
 
+def known(tx: Connection, booking_ids: Collection[int]) -> set[int]:
+    """Return those of these bookings that there are, cancelled or not."""
+    return set(tx.execute(select(bookings.c.id).where(bookings.c.id.in_(booking_ids))).scalars())
+
+
 def bookings_of(tx: Connection, actor: Actor, person_id: int) -> list[Booking]:
     """Return all bookings of a person, newest start first, cancelled ones too. Raise NotAllowed."""
     _must_be_staff_or(tx, actor, person_id)
@@ -134,7 +141,8 @@ def _insert(tx: Connection, space: places.Space, start_at: datetime, end_at: dat
 
 def _in_the_way(tx: Connection, space: places.Space, start_at: datetime, end_at: datetime) -> Invalid:
     zone = ZoneInfo(places.site(tx, space.site_id).time_zone)
-    full = first_full(bookings_of_space(tx, space.area_id, start_at, end_at), space.capacity)
+    around = bookings_of_space(tx, space.area_id, start_at, end_at + LONGEST)
+    full = first_full(around, space.capacity)
     if full is None:
         return Invalid("start", "{space} was just booked by somebody else. Try again.", space=space.name)
     start, end = (at.astimezone(zone).strftime("%d.%m.%Y %H:%M") for at in full)
