@@ -13,7 +13,10 @@ import pytest
 
 from booking_server import schema
 from booking_server.db import Database
+from booking_server.keys import make_keys
+from tests.booking_server.hub import Hub, StillClock, make_hub
 from tests.system import parts
+from tests.system.desk import Desk
 from tests.system.postgres import Cluster, cluster
 
 ENGINES = ("sqlite", "postgresql")
@@ -67,6 +70,18 @@ def database(database_url: str) -> Iterator[Database]:
     database = Database(database_url)
     yield database
     database.close()
+
+
+@pytest.fixture
+def desk(database: Database, tmp_path: Path) -> Desk:
+    """Staff at a hub without anything yet, at `hub.NOW`."""
+    return Desk(database, make_keys(tmp_path / "state"), StillClock())
+
+
+@pytest.fixture
+def hub(desk: Desk) -> Hub:
+    """The small hub of `tests.booking_server.hub`."""
+    return make_hub(desk)
 
 
 def _migrate(url: str) -> None:

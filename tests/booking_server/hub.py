@@ -1,6 +1,68 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What the tests of the booking server share: an instant and a small hub, made through the services."""
+"""What the tests of the booking server share: an instant, and a small hub with somebody of each role in it."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from access_contract.vocabulary import TagNumber
+from booking_server.actors import Actor, Role
+from booking_server.people import service as people
+from tests.system.desk import Desk
+
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+"""A Tuesday, 14:00 in Helsinki."""
+
+TAG, OTHER_TAG = TagNumber.parse("04 78 2E 21 80 1D 80"), TagNumber.parse("04 78 2E 21 80 1D 81")
+ADMINISTRATOR = Actor(name="Anna", role=Role.ADMINISTRATOR)
+HOST = Actor(name="Heikki", role=Role.HOST)
+BILLING = Actor(name="Birgit", role=Role.BILLING)
+PASSWORD = "correct horse battery"
+
+
+@dataclass(frozen=True, slots=True)
+class StillClock:
+    """A clock that stands."""
+
+    at: datetime = NOW
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A site with a lobby door and, behind it, a meeting room with its own door; two people, the first with an account."""
+
+    desk: Desk
+    site: int
+    room: int
+    aino: int
+    ville: int
+    member: Actor
+    """Aino, signed in."""
+
+
+def make_hub(desk: Desk) -> Hub:
+    """Make the hub through the services."""
+    site = desk.site("Omnia")
+    room = desk.space(site, "Big room", "meeting-room", bookable=True)
+    desk.door("lobby", "Lobby", leads_into=site)
+    desk.door("room", "Big room", leads_into=room)
+    aino, ville = desk.person("Aino Virtanen"), desk.person("Ville Korhonen")
+    with desk.database.write() as tx:
+        account = people.add_account(
+            tx,
+            ADMINISTRATOR,
+            now=NOW,
+            sign_in_name="aino@example.org",
+            name="Aino Virtanen",
+            role=Role.MEMBER,
+            password=PASSWORD,
+            person_id=aino,
+        )
+    return Hub(desk, site, room, aino, ville, account.actor())
