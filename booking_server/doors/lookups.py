@@ -6,6 +6,7 @@ Only an access point that leads into a space is charged; one into a floor, a bui
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,8 @@ from booking_server.bookings import service as bookings
 from booking_server.doors import commands
 from booking_server.doors import service as doors
 from booking_server.errors import NotFound
-from booking_server.ledger.ingest import Target
+from booking_server.ledger.deriving import Target
+from booking_server.ledger.rules import Holding
 from booking_server.places import service as places
 from booking_server.tags import service as tags
 
@@ -26,11 +28,15 @@ ID_MAX = 2**31 - 1
 class HubLookups:
     """The ledger's Lookups over this hub's own services."""
 
-    def keytag(self, tx: Connection, door_id: str, tag_hash: str) -> int | None:
-        return tags.keytag_of_hash(tx, door_id, tag_hash)
+    def keytags(self, tx: Connection, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        return tags.keytags_of_hashes(tx, named)
 
-    def holder(self, tx: Connection, keytag_id: int, at: datetime) -> int | None:
-        return tags.holder(tx, keytag_id, at)
+    def holdings(self, tx: Connection, keytag_ids: Collection[int]) -> dict[int, list[Holding]]:
+        found: dict[int, list[Holding]] = {}
+        for one in tags.assignments_of(tx, keytag_ids):
+            holding = Holding(person_id=one.person_id, from_at=one.from_at, until_at=one.until_at)
+            found.setdefault(one.keytag_id, []).append(holding)
+        return found
 
     def target(self, tx: Connection, door_id: str, point: str) -> Target | None:
         area = next((p.to_area_id for p in doors.access_points(tx, door_id) if p.point == point), None)
@@ -42,14 +48,8 @@ class HubLookups:
             return None
         return Target(space_id=space.area_id, zone=ZoneInfo(places.site(tx, space.site_id).time_zone))
 
-    def booking_exists(self, tx: Connection, booking_id: int) -> bool:
-        if not 0 < booking_id <= ID_MAX:
-            return False
-        try:
-            bookings.booking(tx, booking_id)
-        except NotFound:
-            return False
-        return True
+    def bookings(self, tx: Connection, booking_ids: Collection[int]) -> set[int]:
+        return bookings.known(tx, [number for number in booking_ids if 0 < number <= ID_MAX])
 
     def command_done(self, tx: Connection, now: datetime, door_id: str, done: CommandDone) -> None:
         commands.command_done(tx, now=now, door_id=door_id, done=done)

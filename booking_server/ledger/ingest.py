@@ -2,48 +2,64 @@
 """Takes in the doors' events: each counts exactly once, whatever order or how often it comes. Acknowledge after commit only.
 
 Same identity and same bytes: nothing happens. Same identity and other bytes: kept aside as a fork. A kind not known is kept
-and counted. Nothing a door sends makes this fail; only the database can.
+and counted. Nothing a door sends makes this fail; only the database can. However many events come at once, the statements
+stay the same few: what makes a flood after a blackout short.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Protocol
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, insert, select, tuple_, update
 
-from access_contract.messages import Acknowledgement, ClockSynced, CommandDone, Event, EventHeader, Passed, Tapped, event_hash
-from booking_server import civil
-from booking_server.ledger.rules import MISSING_MAX, Made, booking_of, dated, merged, up_to
-from booking_server.ledger.tables import counters, entries, entry_people, event_bytes, events, forks, journals, taps
+from access_contract.messages import Acknowledgement, EventHeader, event_hash
+from booking_server.ledger.deriving import Lookups, Stored, Target, derive, event_of
+from booking_server.ledger.rules import MISSING_MAX, up_to
+from booking_server.ledger.tables import counters, event_bytes, events, forks, journals
+
+__all__ = ["Lookups", "Sent", "Target", "count", "ingest", "ingest_all"]
 
 SEQUENCE_MAX = 2**31 - 1
 MONOTONIC_MAX_MS = 10**13
 YEARS = range(1970, 2200)
-_NUL = b"\\u0000"
-MERGE_SPAN = timedelta(days=1)
+_PAIRS_MAX = 400
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """The space an access point leads into, and its site's zone."""
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What one message of a door carried: events as their exact bytes."""
 
-    space_id: int
-    zone: ZoneInfo
+    door_id: str
+    contents: Sequence[bytes]
 
 
-class Lookups(Protocol):
-    """What the ledger asks of other nouns, inside the writing transaction."""
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """One event that can be read, from the door that may write its journal."""
 
-    def keytag(self, tx: Connection, door_id: str, tag_hash: str) -> int | None: ...
-    def holder(self, tx: Connection, keytag_id: int, at: datetime) -> int | None: ...
-    def target(self, tx: Connection, door_id: str, point: str) -> Target | None: ...
-    def booking_exists(self, tx: Connection, booking_id: int) -> bool: ...
-    def command_done(self, tx: Connection, now: datetime, door_id: str, done: CommandDone) -> None: ...
+    door_id: str
+    header: EventHeader
+    content: bytes
+    hash: str
+
+    @property
+    def identity(self) -> tuple[str, int]:
+        return self.header.journal, self.header.sequence
+
+
+@dataclass(slots=True)
+class _Journal:
+    """A journal as it was before this batch, and whether the batch forked it."""
+
+    door_id: str
+    up_to: int
+    last_seen: int
+    forked: bool = False
+    came_at: dict[int, datetime] = field(default_factory=dict)
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -57,16 +73,20 @@ class _Peek(msgspec.Struct, frozen=True):
 def ingest(
     tx: Connection, lookups: Lookups, *, now: datetime, door_id: str, contents: Sequence[bytes]
 ) -> list[Acknowledgement]:
-    """Store what is new in `contents` (events as exact bytes from `door_id`); return what to say once it is committed."""
-    touched: dict[str, bool] = {}
-    for content in contents:
-        header = _header(content)
-        if header is None or not _own_journal(tx, header, door_id, now):
-            count(tx, "malformed_event" if header is None else "misaddressed_event", door_id, now)
-            continue
-        forked = not _store(tx, lookups, header, bytes(content), door_id, now)
-        touched[header.journal] = touched.get(header.journal, False) or forked
-    return [_acknowledge(tx, journal, forked=forked) for journal, forked in touched.items()]
+    """Store what is new in `contents` from one door; return what to say once it is committed."""
+    return ingest_all(tx, lookups, now=now, sent=[Sent(door_id, contents)])[0]
+
+
+def ingest_all(tx: Connection, lookups: Lookups, *, now: datetime, sent: Sequence[Sent]) -> list[list[Acknowledgement]]:
+    """Store what is new in all these messages; return for each, in order, what to say once it is committed."""
+    readable = [_readable(tx, message, now) for message in sent]
+    known = _journals(tx, [came for message in readable for came in message], now)
+    own = [[came for came in message if _own(tx, known, came, now)] for message in readable]
+    fresh = _fresh(tx, known, [came for message in own for came in message], now)
+    stored = _store(tx, fresh, now)
+    derive(tx, lookups, now=now, stored=stored, last_seen={journal: found.last_seen for journal, found in known.items()})
+    said = {journal: _acknowledge(tx, journal, known[journal]) for journal in {c.header.journal for m in own for c in m}}
+    return [[said[journal] for journal in dict.fromkeys(came.header.journal for came in message)] for message in own]
 
 
 def count(tx: Connection, name: str, door_id: str, now: datetime) -> int:
@@ -80,10 +100,21 @@ def count(tx: Connection, name: str, door_id: str, now: datetime) -> int:
     return (known or 0) + 1
 
 
+def _readable(tx: Connection, message: Sent, now: datetime) -> list[_Came]:
+    found = []
+    for content in message.contents:
+        header = _header(content)
+        if header is None:
+            count(tx, "malformed_event", message.door_id, now)
+        else:
+            found.append(_Came(message.door_id, header, bytes(content), event_hash(content)))
+    return found
+
+
 def _header(content: bytes) -> EventHeader | None:
     try:
         header = msgspec.json.decode(content, type=EventHeader)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return header if _can_be_kept(header) else None
 
@@ -94,183 +125,103 @@ def _can_be_kept(header: EventHeader) -> bool:
     return fits and header.at.year in YEARS and "\0" not in header.journal
 
 
-def _own_journal(tx: Connection, header: EventHeader, door_id: str, now: datetime) -> bool:
-    owner = tx.execute(select(journals.c.door_id).where(journals.c.journal == header.journal)).scalar()
-    if owner is None:
-        new = {"journal": header.journal, "door_id": door_id, "up_to": 0, "last_seen": 0, "first_at": now}
-        tx.execute(insert(journals).values(new))
-    return owner is None or owner == door_id
+def _journals(tx: Connection, came: Iterable[_Came], now: datetime) -> dict[str, _Journal]:
+    """Return the journals that these events name. A new one belongs to the door that first sent it."""
+    named = {one.header.journal: one.door_id for one in reversed(list(came))}
+    found = select(journals.c.journal, journals.c.door_id, journals.c.up_to, journals.c.last_seen)
+    known = {row[0]: _Journal(*row[1:]) for row in tx.execute(found.where(journals.c.journal.in_(named)))} if named else {}
+    new = [journal for journal in named if journal not in known]
+    for journal in new:
+        known[journal] = _Journal(named[journal], 0, 0)
+        row = {"journal": journal, "door_id": named[journal], "up_to": 0, "last_seen": 0, "first_at": now}
+        tx.execute(insert(journals).values(row))
+    return known
 
 
-def _store(tx: Connection, lookups: Lookups, header: EventHeader, content: bytes, door_id: str, now: datetime) -> bool:
-    digest = event_hash(content)
-    identity = {"journal": header.journal, "sequence": header.sequence}
-    known = tx.execute(select(events.c.hash).filter_by(**identity)).scalar()
-    if known is not None:
-        return known == digest or _keep_fork(tx, {**identity, "hash": digest}, content, door_id, now)
-    event = _event(content)
-    kind = _kind(content)
-    row = {**identity, "door_id": door_id, "hash": digest, "previous": header.previous, "kind": kind, "received_at": now}
-    number = int(tx.execute(insert(events).values(row).returning(events.c.id)).scalar_one())
-    tx.execute(insert(event_bytes).values(event_id=number, content=content))
-    if event is None:
-        count(tx, "unknown_event", door_id, now)
-    else:
-        _apply(tx, lookups, event, number, door_id, now)
-    return True
-
-
-def _keep_fork(tx: Connection, identity: dict[str, Any], content: bytes, door_id: str, now: datetime) -> bool:
-    if tx.execute(select(forks.c.id).filter_by(**identity)).scalar() is None:
-        tx.execute(insert(forks).values(**identity, door_id=door_id, content=content, received_at=now))
-        count(tx, "forked_event", door_id, now)
+def _own(tx: Connection, known: dict[str, _Journal], came: _Came, now: datetime) -> bool:
+    if known[came.header.journal].door_id == came.door_id:
+        return True
+    count(tx, "misaddressed_event", came.door_id, now)
     return False
 
 
-def _event(content: bytes) -> Event | None:
-    if _NUL in content:
-        return None
-    try:
-        return msgspec.json.decode(content, type=Event)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+def _fresh(tx: Connection, known: dict[str, _Journal], came: Sequence[_Came], now: datetime) -> list[_Came]:
+    """Return the events that are not stored yet, each once; keep aside those that contradict what is stored."""
+    hashes = {(row.journal, row.sequence): row.hash for row in _rows(tx, [one.identity for one in came], events.c.hash)}
+    fresh = []
+    for one in came:
+        stored = hashes.setdefault(one.identity, "")
+        if not stored:
+            hashes[one.identity] = one.hash
+            known[one.header.journal].came_at[one.header.sequence] = one.header.at
+            fresh.append(one)
+        elif stored != one.hash:
+            known[one.header.journal].forked = True
+            _keep_fork(tx, one, now)
+    return fresh
+
+
+def _rows(tx: Connection, identities: Sequence[tuple[str, int]], wanted: Any) -> Iterable[Any]:
+    """Return journal, sequence and `wanted` of the stored events with these identities."""
+    for start in range(0, len(identities), _PAIRS_MAX):
+        these = tuple_(events.c.journal, events.c.sequence).in_(identities[start : start + _PAIRS_MAX])
+        yield from tx.execute(select(events.c.journal, events.c.sequence, wanted).where(these))
+
+
+def _keep_fork(tx: Connection, one: _Came, now: datetime) -> None:
+    identity = {"journal": one.header.journal, "sequence": one.header.sequence, "hash": one.hash}
+    if tx.execute(select(forks.c.id).filter_by(**identity)).scalar() is None:
+        tx.execute(insert(forks).values(**identity, door_id=one.door_id, content=one.content, received_at=now))
+        count(tx, "forked_event", one.door_id, now)
+
+
+def _store(tx: Connection, fresh: Sequence[_Came], now: datetime) -> list[Stored]:
+    """Store identity, hash and bytes of each event; return those whose kind is known, in the order they came."""
+    if not fresh:
+        return []
+    tx.execute(insert(events), [_row(one, now) for one in fresh])
+    numbers = {(row.journal, row.sequence): row.id for row in _rows(tx, [one.identity for one in fresh], events.c.id)}
+    tx.execute(insert(event_bytes), [{"event_id": numbers[one.identity], "content": one.content} for one in fresh])
+    stored = []
+    for one in fresh:
+        event = event_of(one.content)
+        if event is None:
+            count(tx, "unknown_event", one.door_id, now)
+        else:
+            stored.append(Stored(numbers[one.identity], one.door_id, event, one.hash))
+    return stored
+
+
+def _row(one: _Came, now: datetime) -> dict[str, Any]:
+    return {
+        "journal": one.header.journal,
+        "sequence": one.header.sequence,
+        "door_id": one.door_id,
+        "hash": one.hash,
+        "previous": one.header.previous,
+        "kind": _kind(one.content),
+        "received_at": now,
+    }
 
 
 def _kind(content: bytes) -> str:
     try:
         return msgspec.json.decode(content, type=_Peek).what.kind.replace("\0", "")[:30]
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
 
 
-def _apply(tx: Connection, lookups: Lookups, event: Event, number: int, door_id: str, now: datetime) -> None:
-    match event.what:
-        case Tapped():
-            _tapped(tx, lookups, event, event.what, number, door_id)
-        case Passed():
-            _passed(tx, lookups, event, event.what)
-        case ClockSynced():
-            _synced(tx, lookups, event)
-        case CommandDone():
-            lookups.command_done(tx, now, door_id, event.what)
-        case _:
-            pass
-
-
-def _tapped(tx: Connection, lookups: Lookups, event: Event, what: Tapped, number: int, door_id: str) -> None:
-    later = _others(tx, event.journal, "clock_synced", event.sequence)
-    at = dated(event, min((e for e in later if e.boot == event.boot), key=lambda e: e.sequence, default=None))
-    keytag = None if what.tag is None else lookups.keytag(tx, door_id, what.tag)
-    contrary = what.server_granted is not None and what.server_granted != what.own_granted
-    tx.execute(
-        insert(taps).values(
-            event_id=number,
-            door_id=door_id,
-            point=what.access_point[:16],
-            at=at,
-            granted=what.granted,
-            reason=None if what.reason is None else what.reason[:40],
-            cause=None if what.cause is None else what.cause[:60],
-            decided_by=what.decided_by,
-            disagreed=contrary,
-            clock=str(event.clock),
-            simulated=what.simulated,
-            keytag_id=keytag,
-            person_id=None if keytag is None else lookups.holder(tx, keytag, at),
-        )
-    )
-    for passed in _others(tx, event.journal, "passed", event.sequence):
-        if isinstance(passed.what, Passed) and passed.what.tap == event.sequence:
-            _passed(tx, lookups, passed, passed.what)
-
-
-def _others(tx: Connection, journal: str, kind: str, after: int) -> list[Event]:
-    joined = event_bytes.join(events, events.c.id == event_bytes.c.event_id)
-    wanted = (events.c.journal == journal) & (events.c.kind == kind) & (events.c.sequence > after)
-    found = tx.execute(select(event_bytes.c.content).select_from(joined).where(wanted).order_by(events.c.sequence))
-    return [event for content in found.scalars() if (event := _event(content)) is not None]
-
-
-def _passed(tx: Connection, lookups: Lookups, event: Event, what: Passed) -> None:
-    joined = taps.join(events, events.c.id == taps.c.event_id)
-    where = (events.c.journal == event.journal) & (events.c.sequence == what.tap)
-    tap = tx.execute(select(taps, events.c.hash).select_from(joined).where(where)).one_or_none()
-    if tap is None or tap.outcome is not None:
-        return
-    tx.execute(update(taps).where(taps.c.event_id == tap.event_id).values(outcome=str(what.outcome)))
-    target = lookups.target(tx, tap.door_id, tap.point)
-    if what.outcome.counts and tap.granted and target is not None:
-        _enter(tx, lookups, tap, target)
-
-
-def _enter(tx: Connection, lookups: Lookups, tap: Row[Any], target: Target) -> None:
-    booking = booking_of(tap.cause)
-    row = {
-        "tap_event_id": tap.event_id,
-        "space_id": target.space_id,
-        "service_day": civil.service_day(tap.at, target.zone),
-        "vat_day": civil.vat_day(tap.at, target.zone),
-        "event_hash": tap.hash,
-        "booking_id": booking if booking is not None and lookups.booking_exists(tx, booking) else None,
-        "doubtful": False,
-        "simulated": tap.simulated,
-    }
-    number = int(tx.execute(insert(entries).values(row).returning(entries.c.id)).scalar_one())
-    if tap.person_id is not None:
-        tx.execute(insert(entry_people).values(entry_id=number, person_id=tap.person_id, at=tap.at))
-    _merge_around(tx, tap, tap.at)
-
-
-def _merge_around(tx: Connection, tap: Row[Any], at: datetime) -> None:
-    if tap.keytag_id is None:
-        return
-    joined = entries.join(taps, taps.c.event_id == entries.c.tap_event_id)
-    same = (taps.c.keytag_id == tap.keytag_id) & (taps.c.door_id == tap.door_id) & (taps.c.point == tap.point)
-    near = taps.c.at.between(at - MERGE_SPAN, at + MERGE_SPAN)
-    found = tx.execute(select(entries.c.id, entries.c.merged_into, taps.c.at).select_from(joined).where(same & near)).all()
-    wanted = merged(Made(entry_id=row.id, at=row.at) for row in found)
-    for row in found:
-        if wanted[row.id] != row.merged_into:
-            tx.execute(update(entries).where(entries.c.id == row.id).values(merged_into=wanted[row.id]))
-
-
-def _synced(tx: Connection, lookups: Lookups, synced: Event) -> None:
-    joined = taps.join(events, events.c.id == taps.c.event_id).join(event_bytes, event_bytes.c.event_id == events.c.id)
-    earlier = (events.c.journal == synced.journal) & (events.c.sequence < synced.sequence) & (taps.c.clock == "untrusted")
-    for tap in tx.execute(select(taps, event_bytes.c.content).select_from(joined).where(earlier)).all():
-        event = _event(tap.content)
-        if event is not None and event.boot == synced.boot:
-            _redate(tx, lookups, tap, dated(event, synced))
-
-
-def _redate(tx: Connection, lookups: Lookups, tap: Row[Any], at: datetime) -> None:
-    holder = None if tap.keytag_id is None else lookups.holder(tx, tap.keytag_id, at)
-    tx.execute(update(taps).where(taps.c.event_id == tap.event_id).values(at=at, person_id=holder))
-    entry = tx.execute(select(entries.c.id).where(entries.c.tap_event_id == tap.event_id)).scalar()
-    target = lookups.target(tx, tap.door_id, tap.point)
-    if entry is None or target is None:
-        return
-    days = {"service_day": civil.service_day(at, target.zone), "vat_day": civil.vat_day(at, target.zone)}
-    tx.execute(update(entries).where(entries.c.id == entry).values(**days))
-    tx.execute(delete(entry_people).where(entry_people.c.entry_id == entry))
-    if holder is not None:
-        tx.execute(insert(entry_people).values(entry_id=entry, person_id=holder, at=at))
-    _merge_around(tx, tap, tap.at)
-    _merge_around(tx, tap, at)
-
-
-def _acknowledge(tx: Connection, journal: str, *, forked: bool) -> Acknowledgement:
-    start = int(tx.execute(select(journals.c.up_to).where(journals.c.journal == journal)).scalar_one())
-    after = select(events.c.sequence).where((events.c.journal == journal) & (events.c.sequence > start))
+def _acknowledge(tx: Connection, journal: str, before: _Journal) -> Acknowledgement:
+    after = select(events.c.sequence).where((events.c.journal == journal) & (events.c.sequence > before.up_to))
     known = list(tx.execute(after).scalars())
-    reached = up_to(known, start)
-    last = max([start, *known])
+    reached, last = up_to(known, before.up_to), max([before.last_seen, *known])
     values: dict[str, Any] = {"up_to": reached, "last_seen": last}
-    if reached > start:
-        values["complete_until"] = _instant_of(tx, journal, reached)
-    tx.execute(update(journals).where(journals.c.journal == journal).values(values))
+    if reached > before.up_to:
+        values["complete_until"] = before.came_at.get(reached) or _instant_of(tx, journal, reached)
+    if (reached, last) != (before.up_to, before.last_seen):
+        tx.execute(update(journals).where(journals.c.journal == journal).values(values))
     gaps = sorted(set(range(reached + 1, min(last, reached + 10 * MISSING_MAX))) - set(known))[:MISSING_MAX]
-    return Acknowledgement(journal=journal, up_to=reached, missing=gaps, forked=forked)
+    return Acknowledgement(journal=journal, up_to=reached, missing=gaps, forked=before.forked)
 
 
 def _instant_of(tx: Connection, journal: str, sequence: int) -> datetime | None:

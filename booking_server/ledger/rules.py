@@ -6,7 +6,7 @@ Pure: no clock, no database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,6 +24,21 @@ class Made:
 
     entry_id: int
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """Who held a keytag from when until when (None: still)."""
+
+    person_id: int
+    from_at: datetime
+    until_at: datetime | None
+
+
+def holder_at(holdings: Sequence[Holding], at: datetime) -> int | None:
+    """Return who held a keytag at an instant; of two, the one who got it later."""
+    then = [one for one in holdings if one.from_at <= at and (one.until_at is None or one.until_at > at)]
+    return max(then, key=lambda one: one.from_at).person_id if then else None
 
 
 def merged(made: Iterable[Made]) -> dict[int, int | None]:

@@ -7,11 +7,12 @@ doors in the transaction that makes the tag. Nobody is ever shown more than the 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, select, update
+from sqlalchemy import Connection, Row, and_, insert, select, tuple_, update
 
 from access_contract.vocabulary import DoorId, TagHash, TagNumber, tag_hash
 from booking_server.access import changes
@@ -23,6 +24,9 @@ from booking_server.errors import Invalid, NotFound
 from booking_server.keys import Vault
 from booking_server.people import service as people
 from booking_server.tags.tables import assignments, door_tags, keytags
+
+PAIRS_MAX = 400
+"""How many pairs one statement looks up: SQLite takes 999 values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,16 @@ class HeldTag:
     hash: TagHash
     person_id: int | None
     blocked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """Who held a keytag from when until when (None: still)."""
+
+    keytag_id: int
+    person_id: int
+    from_at: datetime
+    until_at: datetime | None
 
 
 def hand_out_tag(tx: Connection, actor: Actor, *, now: datetime, vault: Vault, number: TagNumber, person_id: int) -> Keytag:
@@ -124,19 +138,21 @@ def any_tag(tx: Connection) -> bool:
     return tx.execute(select(keytags.c.id).limit(1)).first() is not None
 
 
-def keytag_of_hash(tx: Connection, door_id: str, name: str) -> int | None:
-    """Return which keytag a door means by a hash."""
-    here = (door_tags.c.door_id == door_id) & (door_tags.c.tag_hash == name)
-    found: int | None = tx.execute(select(door_tags.c.keytag_id).where(here)).scalar()
+def keytags_of_hashes(tx: Connection, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Return which keytag each (door, hash) means; those that mean none are left out."""
+    found: dict[tuple[str, str], int] = {}
+    pairs = list(named)
+    for start in range(0, len(pairs), PAIRS_MAX):
+        these = tuple_(door_tags.c.door_id, door_tags.c.tag_hash).in_(pairs[start : start + PAIRS_MAX])
+        found.update({(row.door_id, row.tag_hash): row.keytag_id for row in tx.execute(select(door_tags).where(these))})
     return found
 
 
-def holder(tx: Connection, keytag_id: int, at: datetime) -> int | None:
-    """Return who held a keytag at an instant."""
-    then = (assignments.c.from_at <= at) & (assignments.c.until_at.is_(None) | (assignments.c.until_at > at))
-    found = select(assignments.c.person_id).where((assignments.c.keytag_id == keytag_id) & then)
-    person_id: int | None = tx.execute(found.order_by(assignments.c.from_at.desc()).limit(1)).scalar()
-    return person_id
+def assignments_of(tx: Connection, keytag_ids: Collection[int]) -> list[Assignment]:
+    """Return who held these keytags, and when."""
+    wanted = (assignments.c.keytag_id, assignments.c.person_id, assignments.c.from_at, assignments.c.until_at)
+    found = select(*wanted).where(assignments.c.keytag_id.in_(keytag_ids)).order_by(assignments.c.id)
+    return [Assignment(**row._mapping) for row in tx.execute(found)]
 
 
 def held_tags(tx: Connection, door_id: str) -> list[HeldTag]:

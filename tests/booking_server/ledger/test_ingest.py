@@ -3,7 +3,7 @@
 """Does every event count exactly once, whatever order it comes in?"""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from access_contract.messages import FIRST_PREVIOUS, ClockSynced, CommandDone, E
 from access_contract.vocabulary import AccessPointId, ClockQuality, TagHash
 from booking_server.db import Database, metadata
 from booking_server.ledger.ingest import Target, ingest
+from booking_server.ledger.rules import Holding
 from booking_server.ledger.tables import entries, taps
 
 for noun in ("access", "audit", "billing", "bookings", "doors", "invoices", "ledger", "people", "places", "tags"):
@@ -28,17 +29,18 @@ IN = AccessPointId("in")
 class Known:
     """One door, one tag, one person, one space."""
 
-    def keytag(self, tx: Connection, door_id: str, tag_hash: str) -> int | None:
-        return 1
+    def keytags(self, tx: Connection, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        return dict.fromkeys(named, 1)
 
-    def holder(self, tx: Connection, keytag_id: int, at: datetime) -> int | None:
-        return 1
+    def holdings(self, tx: Connection, keytag_ids: Collection[int]) -> dict[int, list[Holding]]:
+        ever = Holding(person_id=1, from_at=NOW - timedelta(days=1000), until_at=None)
+        return {keytag_id: [ever] for keytag_id in keytag_ids}
 
     def target(self, tx: Connection, door_id: str, point: str) -> Target | None:
         return Target(space_id=2, zone=ZoneInfo("Europe/Helsinki"))
 
-    def booking_exists(self, tx: Connection, booking_id: int) -> bool:
-        return False
+    def bookings(self, tx: Connection, booking_ids: Collection[int]) -> set[int]:
+        return set()
 
     def command_done(self, tx: Connection, now: datetime, door_id: str, done: CommandDone) -> None:
         return None
@@ -124,6 +126,19 @@ def test_order_of_arrival_and_replay_change_nothing(database: Database, order: t
         ).all()
     assert [tuple(row) for row in tapped] == [(NOW, "entered"), (NOW + timedelta(seconds=60), "assumed")]
     assert [row.merged_into for row in made] == [None, made[0].id]
+    assert (said[0].up_to, said[0].missing, said[0].forked) == (5, [], False)
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(range(5))][::8])
+def test_one_message_or_many_come_to_the_same(database: Database, order: tuple[int, ...]) -> None:
+    """The same events in one message, each of them twice, are the same taps and entries."""
+    with database.write() as tx:
+        said = ingest(tx, Known(), now=NOW, door_id="front", contents=[STORY[number] for number in [*order, *order]])
+    with database.read() as tx:
+        tapped = tx.execute(select(taps.c.at, taps.c.outcome, taps.c.person_id).order_by(taps.c.at)).all()
+        made = tx.execute(select(entries.c.id, entries.c.merged_into).order_by(entries.c.id)).all()
+    assert [tuple(row) for row in tapped] == [(NOW, "entered", 1), (NOW + timedelta(seconds=60), "assumed", 1)]
+    assert sorted(row.merged_into is None for row in made) == [False, True]
     assert (said[0].up_to, said[0].missing, said[0].forked) == (5, [], False)
 
 
