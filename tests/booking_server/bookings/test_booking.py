@@ -65,7 +65,7 @@ def test_a_space_for_three_takes_three_at_every_instant(hub: Hub) -> None:
     for start, end in ((0, 2), (0, 4), (2, 6), (4, 6), (1, 5)):
         _book(hub, start, end, space=space)
     for overfull in ((0, 1.1), (1, 2), (3, 3.5), (4.9, 6), (0.5, 8)):
-        with pytest.raises(Invalid, match=r"Shared is already booked from 24\.11\.2026 1[56]:00 to 24\.11\.2026 19:00"):
+        with pytest.raises(Invalid, match=r"Shared is already booked from .* to 24\.11\.2026 19:00"):
             _book(hub, *overfull, space=space)
     for room_left in ((0, 1), (5, 6)):
         assert _book(hub, *room_left, space=space).space_id == space
