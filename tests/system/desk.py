@@ -16,7 +16,7 @@ from booking_server.billing import service as billing
 from booking_server.bookings import service as bookings
 from booking_server.clock import Clock
 from booking_server.db import Database
-from booking_server.doors import adding
+from booking_server.doors import adding, commands
 from booking_server.doors import service as doors
 from booking_server.keys import Keys
 from booking_server.ledger import service as ledger
@@ -121,6 +121,20 @@ class Desk:
             )
         return made.id
 
+    def withdraw(self, grant: int) -> None:
+        with self.database.write() as tx:
+            access.withdraw_access(tx, self.actor, now=self.clock.now(), grant_id=grant)
+
+    def open(self, door_id: str, reason: str) -> str:
+        """Ask a door to open once and return the command's id."""
+        with self.database.write() as tx:
+            return commands.ask_open(tx, self.actor, now=self.clock.now(), door_id=door_id, reason=reason).command
+
+    def outcome(self, command_id: str) -> str | None:
+        """What became of a command; None while nothing is known."""
+        with self.database.read() as tx:
+            return commands.command(tx, command_id).outcome
+
     def book(self, space: int, person: int, start: datetime, end: datetime) -> int:
         with self.database.write() as tx:
             made = bookings.book_space(
@@ -138,8 +152,8 @@ class Desk:
         with self.database.read() as tx:
             return ledger.entries_of_month(tx, self.actor, month)
 
-    def online(self, door_id: str) -> bool:
-        """Whether the server has heard this door and not lost it since."""
+    def online(self, door_id: str, *, since: datetime | None = None) -> bool:
+        """Whether the server has heard this door (at `since` or later) and not lost it."""
         with self.database.read() as tx:
             state = doors.door_states(tx).get(door_id)
-        return state is not None and state.online
+        return state is not None and state.online and (since is None or state.heard_at >= since)

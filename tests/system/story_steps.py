@@ -171,12 +171,17 @@ def offline(story: Story) -> str:
 
 
 def restore(story: Story) -> str:
+    since = story.building.hand.now()
     story.building.restore_broker()
     wait_for(lambda: len(story.desk.entries(plan.MONTH)) > 1, "the entry arrives", limit_seconds=20)
     tap = story.tap_stored(int(story.made["offline"]))
     _must_be(tap.decided_by, "door", "who decided")
     story.entries(2)
-    wait_for(lambda: all(story.desk.online(door) for door in (STUDIO, SHOP)), "both doors are online", limit_seconds=15)
+    wait_for(
+        lambda: all(story.desk.online(door, since=since) for door in (STUDIO, SHOP)),
+        "both doors are online again",
+        limit_seconds=15,
+    )
     return "the entry made offline arrived, once"
 
 
