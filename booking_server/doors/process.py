@@ -30,6 +30,7 @@ from booking_server.doors.receiving import Parts, Receiver
 from booking_server.doors.sending import Sender
 from booking_server.doors.snapshots import Snapshots
 from booking_server.doors.statuses import Statuses
+from booking_server.doors.storing import EventStore
 from booking_server.doors.wire import Wire, tls_context
 from booking_server.doors.writer import Work, Writer
 from booking_server.errors import BookingServerError
@@ -79,7 +80,7 @@ class Hub:
                 snapshots=self._snapshots,
                 sender=sender,
                 writer=self._writer,
-                lookups=HubLookups(),
+                events=EventStore(HubLookups(), self._clock),
             )
         )
 

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
-from access_contract.messages import Acknowledgement, Ask, Captured, Events, Request, Status
+from access_contract.messages import Ask, Captured, Events, Request, Status
 from access_contract.sealing import Unsealable, unseal_number
 from access_contract.vocabulary import DoorId, Moment, Reason, TagNumber
 from booking_server.clock import Clock
@@ -28,19 +28,15 @@ from booking_server.doors.reading import Heard, Unreadable, read
 from booking_server.doors.sending import Sender
 from booking_server.doors.snapshots import Snapshots
 from booking_server.doors.statuses import Statuses
-from booking_server.doors.writer import Work, Writer
+from booking_server.doors.storing import Dropped, EventStore, Stored
+from booking_server.doors.writer import Shared, Taken, Work, Writer
 from booking_server.errors import NotFound
 from booking_server.keys import Keys
-from booking_server.ledger.ingest import Lookups, count, ingest
+from booking_server.ledger.ingest import Sent, count
 
 ASKS_REMEMBERED = 4096
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class _Dropped:
-    cause: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +51,7 @@ class Parts:
     snapshots: Snapshots
     sender: Sender
     writer: Writer
-    lookups: Lookups
+    events: EventStore
 
 
 class Receiver:
@@ -129,16 +125,15 @@ class Receiver:
         doors.keep_status(tx, now=self._parts.clock.now(), door_id=door, status=status, retained=retained)
 
     def _events(self, door: DoorId, events: Events) -> None:
-        contents = [bytes(event) for event in events.events]
-
-        def write(tx: Connection) -> list[Acknowledgement]:
-            return ingest(tx, self._parts.lookups, now=self._parts.clock.now(), door_id=door, contents=contents)
-
-        def done(said: list[Acknowledgement]) -> None:
-            for acknowledgement in said:
+        def done(stored: Stored) -> None:
+            if isinstance(stored, Dropped):
+                self._tell(stored.cause, door)
+                return
+            for acknowledgement in stored:
                 self._parts.sender.acknowledge(door, acknowledgement)
 
-        self._store(door, write, done)
+        sent = Sent(door, [bytes(event) for event in events.events])
+        self._put(Shared(item=sent, write_all=self._parts.events.write_all, done=done))
 
     def _captured(self, door: DoorId, captured: Captured) -> None:
         try:
@@ -166,7 +161,7 @@ class Receiver:
                 return self._counted(tx, "unstorable", door)
 
         def after(result: Any) -> None:
-            if isinstance(result, _Dropped):
+            if isinstance(result, Dropped):
                 self._tell(result.cause, door)
             elif done is not None:
                 done(result)
@@ -178,11 +173,11 @@ class Receiver:
     def _drop(self, cause: str, door: str) -> None:
         self._put(Work(write=lambda tx: self._counted(tx, cause, door), done=lambda _: self._tell(cause, door)))
 
-    def _counted(self, tx: Connection, cause: str, door: str) -> _Dropped:
+    def _counted(self, tx: Connection, cause: str, door: str) -> Dropped:
         count(tx, cause, door, self._parts.clock.now())
-        return _Dropped(cause)
+        return Dropped(cause)
 
-    def _put(self, work: Work[Any]) -> None:
+    def _put(self, work: Taken) -> None:
         if not self._parts.writer.put(work):
             self._tell("writer_full", "")
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from itertools import groupby
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
@@ -21,6 +22,7 @@ from booking_server.db import Database
 BATCH_MAX = 50
 TRIES = 5
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -32,20 +34,32 @@ class Work(Generic[Result]):
     done: Callable[[Result], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared(Generic[Item, Result]):
+    """Work that is done better together: neighbours of the same `write_all` are written by one call, one result for each."""
+
+    item: Item
+    write_all: Callable[[Connection, Sequence[Item]], list[Result]]
+    done: Callable[[Result], None]
+
+
+Taken = Work[Any] | Shared[Any, Any]
+
+
 class Writer:
     """Takes work from any thread and carries it out in order. `stop()` finishes what was taken."""
 
     def __init__(self, database: Database, *, room: int = 10_000) -> None:
         self.fault: BaseException | None = None
         self._database = database
-        self._waiting: queue.Queue[Work[object] | None] = queue.Queue(room)
+        self._waiting: queue.Queue[Taken | None] = queue.Queue(room)
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, work: Work[object]) -> bool:
+    def put(self, work: Taken) -> bool:
         """Take the work on; False if there is no room: the door sends its events again, as nothing was acknowledged."""
         try:
             self._waiting.put_nowait(work)
@@ -69,8 +83,8 @@ class Writer:
         except BaseException as error:
             self.fault = error
 
-    def _batch(self) -> list[Work[object]]:
-        batch: list[Work[object]] = []
+    def _batch(self) -> list[Taken]:
+        batch: list[Taken] = []
         work = self._waiting.get()
         while work is not None:
             batch.append(work)
@@ -80,16 +94,28 @@ class Writer:
         self._stopping = True
         return batch
 
-    def _carry_out(self, batch: list[Work[object]]) -> None:
+    def _carry_out(self, batch: list[Taken]) -> None:
         for work, result in zip(batch, self._committed(batch), strict=True):
             work.done(result)
 
-    def _committed(self, batch: list[Work[object]]) -> list[object]:
+    def _committed(self, batch: list[Taken]) -> list[object]:
         for attempt in range(1, TRIES + 1):
             try:
                 with self._database.write() as tx:
-                    return [work.write(tx) for work in batch]
+                    return [result for group in _groups(batch) for result in _written(tx, group)]
             except OperationalError:
                 if attempt == TRIES:
                     raise
         raise AssertionError("the last try returns or raises")
+
+
+def _groups(batch: Sequence[Taken]) -> Iterator[list[Taken]]:
+    for _, group in groupby(batch, key=lambda work: work.write_all if isinstance(work, Shared) else None):
+        yield list(group)
+
+
+def _written(tx: Connection, group: Sequence[Taken]) -> list[Any]:
+    first = group[0]
+    if isinstance(first, Shared):
+        return first.write_all(tx, [work.item for work in group if isinstance(work, Shared)])
+    return [work.write(tx) for work in group if isinstance(work, Work)]
