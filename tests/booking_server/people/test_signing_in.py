@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Who gets in with a password, who is slowed down, and what ends a session?"""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, select
+
+from booking_server.actors import Actor, NotAllowed, Role
+from booking_server.audit import service as audit
+from booking_server.db import Database
+from booking_server.errors import Invalid
+from booking_server.people import service as people
+from booking_server.people.service import Account
+from booking_server.people.signing_in import (
+    FAILURES_BY_ADDRESS,
+    FAILURES_BY_NAME,
+    FAILURES_BY_NAME_AND_ADDRESS,
+    WINDOW,
+    SignInRefused,
+    Throttled,
+    sign_in,
+)
+from booking_server.people.tables import accounts, sign_in_failures
+from tests.booking_server.hub import ADMINISTRATOR, HOST, NOW, PASSWORD
+
+HERE, ELSEWHERE = "192.0.2.7", "192.0.2.8"
+
+
+@pytest.fixture
+def account(database: Database) -> Account:
+    return _add(database, "Host@example.org")
+
+
+def _add(database: Database, name: str, *, actor: Actor = ADMINISTRATOR, password: str = PASSWORD) -> Account:
+    with database.write() as tx:
+        return people.add_account(tx, actor, now=NOW, sign_in_name=name, name="", role=Role.HOST, password=password)
+
+
+def _sign_in(
+    database: Database, *, name: str = "host@example.org", password: str = PASSWORD, address: str = HERE, after: float = 0
+) -> Account:
+    now = NOW + timedelta(seconds=after)
+    return sign_in(database, now=now, sign_in_name=name, password=password, address=address)
+
+
+def _failed(database: Database, times: int, *, name: str, address: str) -> None:
+    with database.write() as tx:
+        tx.execute(insert(sign_in_failures), [{"at": NOW, "sign_in_name": name, "address": address}] * times)
+
+
+def test_the_right_password_gets_in_and_is_noted(database: Database, account: Account) -> None:
+    """However the name is written; the role comes with it."""
+    assert _sign_in(database, name=" HOST@Example.org ") == account
+    with database.read() as tx:
+        assert audit.of_subject(tx, f"account:{account.id}")[0]["act"] == "signed_in"
+    assert account.actor().role is Role.HOST
+
+
+def test_a_wrong_name_looks_like_a_wrong_password(database: Database, account: Account) -> None:
+    """The same words for a wrong password, an unknown name, and an account that was closed."""
+    closed = _add(database, "closed@example.org")
+    with database.write() as tx:
+        people.close_account(tx, ADMINISTRATOR, now=NOW, account_id=closed.id)
+    said = set()
+    for name, password in ((account.sign_in_name, "wrong"), ("nobody", PASSWORD), (closed.sign_in_name, PASSWORD)):
+        with pytest.raises(SignInRefused) as refused:
+            _sign_in(database, name=name, password=password)
+        said.add(str(refused.value))
+    assert len(said) == 1
+
+
+def test_five_wrong_tries_from_one_place_make_it_wait(database: Database, account: Account) -> None:
+    """Then even the right password is not looked at there; at another place it is; and the wait ends."""
+    for _ in range(FAILURES_BY_NAME_AND_ADDRESS):
+        with pytest.raises(SignInRefused):
+            _sign_in(database, password="wrong")
+    with pytest.raises(Throttled) as slowed:
+        _sign_in(database, after=60)
+    assert slowed.value.wait_seconds == WINDOW.total_seconds() - 60
+    assert _sign_in(database, after=WINDOW.total_seconds()) == account
+
+
+@pytest.mark.parametrize(
+    ("times", "name", "address"),
+    [
+        (FAILURES_BY_NAME_AND_ADDRESS, "host@example.org", HERE),
+        (FAILURES_BY_ADDRESS, "others@example.org", HERE),
+        (FAILURES_BY_NAME, "host@example.org", ELSEWHERE),
+    ],
+)
+def test_each_limit_holds_at_its_number(database: Database, account: Account, times: int, name: str, address: str) -> None:
+    """One less is let through, as many are not: for a name at a place, for a place, for a name from anywhere."""
+    _failed(database, times, name=name, address=address)
+    with pytest.raises(Throttled):
+        _sign_in(database)
+    with database.write() as tx:
+        first = tx.execute(select(sign_in_failures.c.id).limit(1)).scalar_one()
+        tx.execute(sign_in_failures.delete().where(sign_in_failures.c.id == first))
+    assert _sign_in(database) == account
+
+
+def test_an_owner_is_not_locked_out_by_others_guessing(database: Database, account: Account) -> None:
+    """Wrong tries at another place, up to its own limit, leave the owner's place alone."""
+    _failed(database, FAILURES_BY_NAME_AND_ADDRESS, name="host@example.org", address=ELSEWHERE)
+    with pytest.raises(Throttled):
+        _sign_in(database, address=ELSEWHERE)
+    assert _sign_in(database) == account
+
+
+def test_a_password_is_kept_as_argon2id_only(database: Database, account: Account) -> None:
+    """The row holds a salted hash, never the password."""
+    with database.read() as tx:
+        kept = tx.execute(select(accounts.c.password_hash)).scalar_one()
+    assert kept.startswith("$argon2id$")
+    assert PASSWORD not in kept
+
+
+def test_a_new_password_or_a_closed_account_ends_its_sessions(database: Database, account: Account) -> None:
+    """The session number grows, the old password gets in no more."""
+    with database.write() as tx:
+        renewed = people.set_password(tx, account.actor(), now=NOW, account_id=account.id, password="another good password")
+    assert renewed.session_number > account.session_number
+    with pytest.raises(SignInRefused):
+        _sign_in(database)
+    assert _sign_in(database, password="another good password") == renewed
+    with database.write() as tx:
+        closed = people.close_account(tx, ADMINISTRATOR, now=NOW, account_id=account.id)
+    assert closed.closed
+    assert closed.session_number > renewed.session_number
+
+
+def test_only_an_administrator_makes_and_closes_accounts(database: Database, account: Account) -> None:
+    """A host neither adds one, nor closes one, nor sets another's password; and nobody closes their own."""
+    other = _add(database, "other@example.org")
+    with pytest.raises(NotAllowed):
+        _add(database, "third@example.org", actor=HOST)
+    with database.write() as tx:
+        with pytest.raises(NotAllowed):
+            people.close_account(tx, account.actor(), now=NOW, account_id=other.id)
+        with pytest.raises(NotAllowed):
+            people.set_password(tx, account.actor(), now=NOW, account_id=other.id, password=PASSWORD)
+        own = Actor(name="Anna", role=Role.ADMINISTRATOR, account_id=other.id)
+        with pytest.raises(Invalid, match="another administrator"):
+            people.close_account(tx, own, now=NOW, account_id=other.id)
+
+
+@pytest.mark.parametrize(
+    ("name", "password", "field"), [("HOST@example.org", PASSWORD, "sign_in_name"), ("new", "short", "password")]
+)
+def test_a_taken_name_and_a_short_password_are_refused(
+    database: Database, account: Account, name: str, password: str, field: str
+) -> None:
+    """Each at its field, with what to do."""
+    with pytest.raises(Invalid) as refused:
+        _add(database, name, password=password)
+    assert refused.value.field == field
