@@ -59,9 +59,8 @@ class Listener:
     """PostgreSQL tells who listens; see the migration that makes it tell."""
 
     def __init__(self, connection: Any) -> None:
-        self._connection = connection
+        self._connection, self._driver = connection, connection.driver_connection
         connection.detach()
-        self._driver = connection.driver_connection
         self._driver.autocommit = True
         self._driver.execute("LISTEN hubkey")
 
@@ -69,4 +68,4 @@ class Listener:
         return bool(list(self._driver.notifies(timeout=STEP_SECONDS, stop_after=1)))
 
     def close(self) -> None:
-        self._driver.close()
+        self._connection.close()

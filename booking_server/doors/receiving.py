@@ -76,8 +76,6 @@ class Receiver:
                 self._drop(cause, source)
             case Heard(door=door, message=Status() as status):
                 self._status(door, status, retained=retained)
-            case Heard(door=door) if retained:
-                self._drop("retained", door)
             case Heard(door=door, message=Ask() as ask):
                 self._ask(door, ask)
             case Heard(door=door, message=Request() as request):

@@ -42,7 +42,7 @@ def test_a_word_each_way(port: int) -> None:
     door = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
     door.on_connect = lambda client, *_: client.subscribe(topics.all_down(DOOR))
     door.on_subscribe = lambda client, *_: client.publish(topics.status(DOOR), b"here", qos=1, retain=True)
-    door.on_message = lambda _client, _data, message: there.put((message.payload, message.retain))
+    door.on_message = lambda _client, _data, message: there.put((bytes(message.payload), message.retain))
     door.connect_async("127.0.0.1", port)
     try:
         door.loop_start()

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A door made of the contract and an MQTT client: it says what a test tells it to, and keeps what it hears."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import msgspec
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from access_contract import topics
+from access_contract.envelope import open_envelope
+from access_contract.messages import (
+    FIRST_PREVIOUS,
+    Acknowledgement,
+    Answer,
+    Ask,
+    Captured,
+    Event,
+    Events,
+    SnapshotPart,
+    Status,
+    ToDoor,
+    What,
+    event_hash,
+)
+from access_contract.sealing import seal_number
+from access_contract.snapshot import Snapshot, decode
+from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, TagNumber
+from booking_server.clock import SystemClock
+from booking_server.doors.wire import tls_context
+from booking_server.keys import Keys
+from tests.system.processes import wait_for
+
+IN = AccessPointId("in")
+Body = TypeVar("Body")
+_CLOCK = SystemClock()
+
+
+class FakeDoor:
+    """Connected while the `with` block lasts."""
+
+    def __init__(self, door: str, port: int, identity: Path, keys: Keys) -> None:
+        self.id, self.journal = DoorId(door), secrets.token_hex(8)
+        self.heard: list[ToDoor] = []
+        self._keys, self._previous, self._sequence = keys, FIRST_PREVIOUS, 0
+        self._subscribed = threading.Event()
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=door, protocol=mqtt.MQTTv5)
+        self._client.tls_set_context(tls_context(identity))
+        self._client.will_set(topics.status(self.id), msgspec.json.encode(Status(online=False)), qos=1, retain=True)
+        self._client.on_connect = lambda client, *_: client.subscribe(topics.all_down(self.id), qos=1)
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_message = self._message
+        self._client.connect("127.0.0.1", port)
+
+    # --- what it says ---
+
+    def say(self, channel: topics.Up, body: object, *, retain: bool = False) -> None:
+        """Send a message, or bytes as they are."""
+        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        self.publish(topics.up(self.id, channel), content, retain=retain)
+
+    def publish(self, topic: str, content: bytes, *, retain: bool = False) -> None:
+        self._client.publish(topic, content, qos=1, retain=retain).wait_for_publish(10)
+
+    def report(self, **status: Any) -> str:
+        """Say how it is, under a new nonce, and return that."""
+        nonce = secrets.token_hex(8)
+        said = Status(online=True, at=_CLOCK.now(), boot="b", nonce=nonce, **status)
+        self.publish(topics.status(self.id), msgspec.json.encode(said), retain=True)
+        return nonce
+
+    def ask(self, number: TagNumber, *, name: str | None = None) -> Answer:
+        """Ask whether a tag may pass, and return the answer."""
+        ask = name or secrets.token_hex(8)
+        self.say("ask", self.asking(number, ask))
+        return wait_for(lambda: next((a for a in self.of(Answer) if a.ask == ask), None), "an answer")
+
+    def asking(self, number: TagNumber, ask: str) -> Ask:
+        return Ask(ask=ask, access_point=IN, sealed=self._sealed(number), at=_CLOCK.now())
+
+    def capture(self, capture: str, number: TagNumber) -> None:
+        self.say("captured", Captured(capture=capture, sealed=self._sealed(number)))
+
+    def write(self, what: What) -> bytes:
+        """Write an event to its journal and return its bytes."""
+        self._sequence += 1
+        content = msgspec.json.encode(
+            Event(
+                journal=self.journal,
+                sequence=self._sequence,
+                boot="b",
+                at=_CLOCK.now(),
+                monotonic_ms=self._sequence,
+                clock=ClockQuality.SYNCED,
+                previous=self._previous,
+                what=what,
+            )
+        )
+        self._previous = event_hash(content)
+        return content
+
+    def send(self, *events: bytes) -> None:
+        self.say("events", Events(events=[msgspec.Raw(event) for event in events]))
+
+    # --- what it hears ---
+
+    def of(self, kind: type[Body]) -> list[Body]:
+        return [body for body in list(self.heard) if isinstance(body, kind)]
+
+    def acknowledged(self, times: int = 1) -> Acknowledgement:
+        """Wait for so many acknowledgements and return the last."""
+        return wait_for(lambda: self.of(Acknowledgement)[times - 1 : times], "an acknowledgement")[0]
+
+    def snapshot(self) -> tuple[Snapshot, str] | None:
+        """Return the last whole snapshot that came, and its digest."""
+        parts = self.of(SnapshotPart)
+        whole = {p.part: p.content for p in parts if p.digest == parts[-1].digest}
+        if not parts or len(whole) < parts[-1].parts:
+            return None
+        return decode(b"".join(whole[number] for number in sorted(whole))), parts[-1].digest
+
+    def _message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
+        assert not message.retain
+        keys = {self._keys.signing_id: self._keys.signing.public_key()}
+        self.heard.append(open_envelope(bytes(message.payload), door=self.id, keys=keys, now=None))
+
+    def _sealed(self, number: TagNumber) -> bytes:
+        return seal_number(number, door=self.id, server_key=self._keys.sealing.public_key())
+
+    def vanish(self) -> None:
+        """Lose the network: nothing is said to the broker."""
+        opened = self._client.socket()
+        assert opened is not None
+        self._client.loop_stop()
+        opened.close()
+
+    def __enter__(self) -> Self:
+        self._client.loop_start()
+        assert self._subscribed.wait(10)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
