@@ -16,7 +16,6 @@ from access_contract.messages import CommandDone
 from booking_server.bookings import service as bookings
 from booking_server.doors import commands
 from booking_server.doors import service as doors
-from booking_server.errors import NotFound
 from booking_server.ledger.deriving import Target
 from booking_server.ledger.rules import Holding
 from booking_server.places import service as places
@@ -38,15 +37,11 @@ class HubLookups:
             found.setdefault(one.keytag_id, []).append(holding)
         return found
 
-    def target(self, tx: Connection, door_id: str, point: str) -> Target | None:
-        area = next((p.to_area_id for p in doors.access_points(tx, door_id) if p.point == point), None)
-        if area is None:
-            return None
-        try:
-            space = places.space(tx, area)
-        except NotFound:
-            return None
-        return Target(space_id=space.area_id, zone=ZoneInfo(places.site(tx, space.site_id).time_zone))
+    def targets(self, tx: Connection, points: Collection[tuple[str, str]]) -> dict[tuple[str, str], Target]:
+        zones = {site.id: ZoneInfo(site.time_zone) for site in places.sites(tx)}
+        spaces = {space.area_id: Target(space_id=space.area_id, zone=zones[space.site_id]) for space in places.spaces(tx)}
+        leads = doors.access_points(tx, *{door for door, _ in points}) if points else []
+        return {(p.door_id, p.point): spaces[p.to_area_id] for p in leads if p.to_area_id in spaces}
 
     def bookings(self, tx: Connection, booking_ids: Collection[int]) -> set[int]:
         return bookings.known(tx, [number for number in booking_ids if 0 < number <= ID_MAX])

@@ -80,11 +80,11 @@ def door(tx: Connection, door_id: str) -> Door:
     return _door(row)
 
 
-def access_points(tx: Connection, door_id: str | None = None) -> list[AccessPoint]:
-    """Return the access points of one door, or of all."""
+def access_points(tx: Connection, *door_ids: str) -> list[AccessPoint]:
+    """Return the access points of these doors, or of all."""
     found = select(point_table).order_by(point_table.c.id)
-    if door_id is not None:
-        found = found.where(point_table.c.door_id == door_id)
+    if door_ids:
+        found = found.where(point_table.c.door_id.in_(door_ids))
     return [
         AccessPoint(door_id=row.door_id, point=row.point, from_area_id=row.from_area_id, to_area_id=row.to_area_id)
         for row in tx.execute(found)

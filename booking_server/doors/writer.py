@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 
 from booking_server.db import Database
 
-BATCH_MAX = 50
+BATCH_MAX = 200
 TRIES = 5
 
 Item = TypeVar("Item")

@@ -43,7 +43,9 @@ class Lookups(Protocol):
     def holdings(self, tx: Connection, keytag_ids: Collection[int]) -> Mapping[int, Sequence[Holding]]:
         """Return who held each of these keytags, and when."""
 
-    def target(self, tx: Connection, door_id: str, point: str) -> Target | None: ...
+    def targets(self, tx: Connection, points: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Target]:
+        """Return where each of these (door, access point) leads; those that lead into no space are left out."""
+
     def bookings(self, tx: Connection, booking_ids: Collection[int]) -> Collection[int]:
         """Return those of these bookings that there are."""
 
@@ -197,8 +199,8 @@ def _passed(tx: Connection, stored: Sequence[Stored]) -> list[_Tap]:
 
 
 def _enter(tx: Connection, lookups: Lookups, entered: Sequence[_Tap]) -> None:
-    targets = {place: lookups.target(tx, *place) for place in {(tap.door_id, tap.point) for tap in entered}}
-    inside = [(tap, target) for tap in entered if tap.granted and (target := targets[tap.door_id, tap.point]) is not None]
+    targets = lookups.targets(tx, {(tap.door_id, tap.point) for tap in entered})
+    inside = [(tap, target) for tap in entered if tap.granted and (target := targets.get((tap.door_id, tap.point))) is not None]
     if not inside:
         return
     named = {booking for tap, _ in inside if (booking := booking_of(tap.cause)) is not None}
@@ -268,7 +270,7 @@ def _redate(tx: Connection, lookups: Lookups, tap: _Tap, at: datetime) -> None:
         tap.person_id = holder_at(lookups.holdings(tx, [tap.keytag_id]).get(tap.keytag_id, ()), at)
     tx.execute(update(taps).where(taps.c.event_id == tap.event_id).values(at=at, person_id=tap.person_id))
     entry = tx.execute(select(entries.c.id).where(entries.c.tap_event_id == tap.event_id)).scalar()
-    target = lookups.target(tx, tap.door_id, tap.point)
+    target = lookups.targets(tx, [(tap.door_id, tap.point)]).get((tap.door_id, tap.point))
     if entry is None or target is None:
         return
     days = {"service_day": civil.service_day(at, target.zone), "vat_day": civil.vat_day(at, target.zone)}

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
 from access_contract.messages import Acknowledgement, EventHeader, event_hash
 from booking_server.ledger.deriving import Lookups, Stored, Target, derive, event_of
@@ -58,6 +58,7 @@ class _Journal:
     door_id: str
     up_to: int
     last_seen: int
+    complete_until: datetime | None = None
     forked: bool = False
     came_at: dict[int, datetime] = field(default_factory=dict)
 
@@ -85,7 +86,7 @@ def ingest_all(tx: Connection, lookups: Lookups, *, now: datetime, sent: Sequenc
     fresh = _fresh(tx, known, [came for message in own for came in message], now)
     stored = _store(tx, fresh, now)
     derive(tx, lookups, now=now, stored=stored, last_seen={journal: found.last_seen for journal, found in known.items()})
-    said = {journal: _acknowledge(tx, journal, known[journal]) for journal in {c.header.journal for m in own for c in m}}
+    said = _acknowledge(tx, {journal: known[journal] for journal in {came.header.journal for m in own for came in m}})
     return [[said[journal] for journal in dict.fromkeys(came.header.journal for came in message)] for message in own]
 
 
@@ -128,7 +129,8 @@ def _can_be_kept(header: EventHeader) -> bool:
 def _journals(tx: Connection, came: Iterable[_Came], now: datetime) -> dict[str, _Journal]:
     """Return the journals that these events name. A new one belongs to the door that first sent it."""
     named = {one.header.journal: one.door_id for one in reversed(list(came))}
-    found = select(journals.c.journal, journals.c.door_id, journals.c.up_to, journals.c.last_seen)
+    kept = (journals.c.door_id, journals.c.up_to, journals.c.last_seen, journals.c.complete_until)
+    found = select(journals.c.journal, *kept)
     known = {row[0]: _Journal(*row[1:]) for row in tx.execute(found.where(journals.c.journal.in_(named)))} if named else {}
     new = [journal for journal in named if journal not in known]
     for journal in new:
@@ -211,17 +213,40 @@ def _kind(content: bytes) -> str:
         return ""
 
 
-def _acknowledge(tx: Connection, journal: str, before: _Journal) -> Acknowledgement:
+def _acknowledge(tx: Connection, journals_now: dict[str, _Journal]) -> dict[str, Acknowledgement]:
+    """Write how far each journal is stored, and return what to tell its door."""
+    said, rows = {}, []
+    for journal, before in journals_now.items():
+        known = _beyond(tx, journal, before)
+        reached, last = up_to(known, before.up_to), max([before.last_seen, *known])
+        if (reached, last) != (before.up_to, before.last_seen):
+            rows.append(
+                {"which": journal, "reached": reached, "last": last, "until": _complete_until(tx, journal, before, reached)}
+            )
+        gaps = sorted(set(range(reached + 1, min(last, reached + 10 * MISSING_MAX))) - set(known))[:MISSING_MAX]
+        said[journal] = Acknowledgement(journal=journal, up_to=reached, missing=gaps, forked=before.forked)
+    if rows:
+        values: dict[str, Any] = {
+            "up_to": bindparam("reached"),
+            "last_seen": bindparam("last"),
+            "complete_until": bindparam("until"),
+        }
+        tx.execute(update(journals).where(journals.c.journal == bindparam("which")).values(values), rows)
+    return said
+
+
+def _beyond(tx: Connection, journal: str, before: _Journal) -> list[int]:
+    """Return the stored sequences after the unbroken run; without a gap before, that is what just came."""
+    if before.last_seen == before.up_to:
+        return list(before.came_at)
     after = select(events.c.sequence).where((events.c.journal == journal) & (events.c.sequence > before.up_to))
-    known = list(tx.execute(after).scalars())
-    reached, last = up_to(known, before.up_to), max([before.last_seen, *known])
-    values: dict[str, Any] = {"up_to": reached, "last_seen": last}
-    if reached > before.up_to:
-        values["complete_until"] = before.came_at.get(reached) or _instant_of(tx, journal, reached)
-    if (reached, last) != (before.up_to, before.last_seen):
-        tx.execute(update(journals).where(journals.c.journal == journal).values(values))
-    gaps = sorted(set(range(reached + 1, min(last, reached + 10 * MISSING_MAX))) - set(known))[:MISSING_MAX]
-    return Acknowledgement(journal=journal, up_to=reached, missing=gaps, forked=before.forked)
+    return list(tx.execute(after).scalars())
+
+
+def _complete_until(tx: Connection, journal: str, before: _Journal, reached: int) -> datetime | None:
+    if reached == before.up_to:
+        return before.complete_until
+    return before.came_at.get(reached) or _instant_of(tx, journal, reached)
 
 
 def _instant_of(tx: Connection, journal: str, sequence: int) -> datetime | None:
