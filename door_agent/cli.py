@@ -1,47 +1,73 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The command `door-agent`: run a door, or check its settings. A fault is one clear line, not a traceback."""
+"""The command `door-agent`: run a door, check its settings, read its journal. A fault is one clear line, not a traceback."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from door_agent.errors import DoorError
 
 
-@click.group()
+class _Command(click.Group):
+    """Turns every foreseen fault into one line and exit code 1. A bug keeps its traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except DoorError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=_Command)
 @click.option(
     "--config", "config_file", type=click.Path(path_type=Path), default=Path("/etc/hubkey/door.toml"), show_default=True,
-    envvar="HUBKEY_DOOR_CONFIG", help="The door's settings (door.toml).",
+    envvar="HUBKEY_DOOR_CONFIG", help="The door's settings; the environment variable HUBKEY_DOOR_CONFIG says the same.",
 )  # fmt: skip
+@click.version_option(package_name="hubkey")
 @click.pass_context
 def main(context: click.Context, config_file: Path) -> None:
-    """One door: reads keytags, decides, opens, and tells the server."""
+    """One door: reads keytags, decides, opens, and tells the server.
+
+    A new door: put its files into /etc/hubkey, run `door-agent check`, then `door-agent run` (systemd does that from then
+    on). The door goes on deciding while network or server are away.
+    """
     context.obj = config_file
 
 
 @main.command()
 @click.pass_obj
 def run(config_file: Path) -> None:
-    """Run the door until it is told to stop."""
+    """Run the door until it is told to stop (Ctrl-C or SIGTERM); the relay is off afterwards."""
     from door_agent import main as wiring
 
-    _said(lambda: wiring.run(config_file))
+    wiring.run(config_file)
 
 
 @main.command()
 @click.pass_obj
 def check(config_file: Path) -> None:
-    """Check the settings and key files, and touch nothing."""
+    """Check settings, keys and certificates; touch no pin and no reader."""
     from door_agent import main as wiring
 
-    _said(lambda: wiring.check(config_file))
+    wiring.check(config_file)
     click.echo(f"{config_file}: good")
 
 
-def _said(work: object) -> None:
-    try:
-        work()  # type: ignore[operator]
-    except DoorError as error:
-        raise click.ClickException(str(error)) from None
+@main.command()
+@click.option("--last", default=20, show_default=True, type=click.IntRange(min=0), help="How many events to list.")
+@click.pass_obj
+def journal(config_file: Path, last: int) -> None:
+    """List the last events and verify the chain; it may run beside the door. Names no tag and no person.
+
+    Exit code 1 if the chain does not hold.
+    """
+    from door_agent import reading
+
+    told = reading.told(config_file, last)
+    for line in told.lines:
+        click.echo(line)
+    if told.broken is not None:
+        raise click.ClickException(told.broken)

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The one place of the agent where time is read, and where it is said how far the wall clock is trusted.
 
-"Now" never goes back behind the last instant it gave. It never sets the machine's clock.
+"Now" never goes back behind the last instant it gave. It never sets the machine's clock. Any thread may ask.
 """
 
 from __future__ import annotations
 
 import ctypes
+import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +18,8 @@ from access_contract.vocabulary import ClockQuality
 
 _STA_UNSYNC = 0x0040
 _TIME_ERROR = 5
+_SET_BACK = timedelta(seconds=5)
+"""What a correction may take back without doubt; a leap second and a first rough setting are smaller."""
 
 
 class Clock(Protocol):
@@ -27,21 +31,38 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock, trusted once the kernel says that something keeps it in step."""
+    """The machine's clock, trusted once the kernel says that something keeps it in step.
 
-    def __init__(self, not_before: datetime | None = None) -> None:
+    Set back while we run, it stands still until it has caught up, and is not trusted: one of its two times was wrong.
+    """
+
+    def __init__(
+        self,
+        not_before: datetime | None = None,
+        *,
+        read: Callable[[], datetime] = lambda: datetime.now(UTC),
+        is_synced: Callable[[], bool] = lambda: _kernel_is_synced(),
+    ) -> None:
         self._last = not_before or datetime(2026, 1, 1, tzinfo=UTC)
+        self._seen = datetime(1970, 1, 1, tzinfo=UTC)
+        self._read, self._is_synced = read, is_synced
         self._was_synced = False
+        self._lock = threading.Lock()
 
     def now(self) -> datetime:
-        self._last = max(self._last, datetime.now(UTC))
-        return self._last
+        with self._lock:
+            wall = self._read()
+            self._seen = max(self._seen, wall)
+            self._last = max(self._last, wall)
+            return self._last
 
     def monotonic(self) -> float:
         return time.monotonic()
 
     def quality(self) -> ClockQuality:
-        if _kernel_is_synced():
+        if self._read() < self._seen - _SET_BACK:
+            return ClockQuality.UNTRUSTED
+        if self._is_synced():
             self._was_synced = True
             return ClockQuality.SYNCED
         return ClockQuality.HOLDOVER if self._was_synced else ClockQuality.UNTRUSTED

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from ipaddress import ip_address
+from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,9 +16,11 @@ import msgspec
 
 from access_contract.topics import is_door_id
 from door_agent.errors import BadConfiguration
+from door_agent.explaining import explained
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
+Circuit = Literal["circuit_closed", "circuit_open"]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 
 
@@ -43,7 +46,7 @@ class Server(_Table, frozen=True, kw_only=True):
 
 
 class Reader(_Table, frozen=True, kw_only=True):
-    """One reader and the access point it serves. `name` is what PC/SC calls it; empty takes the only one."""
+    """One reader and the access point it serves. `name` is how PC/SC's name for it begins; empty takes any."""
 
     kind: Literal["pcsc", "simulated"]
     access_point: str
@@ -63,7 +66,7 @@ class Lamps(_Table, frozen=True, kw_only=True):
     refused: Pin | None = None
 
 
-class OnePin(_Table, frozen=True, kw_only=True):
+class Buzzer(_Table, frozen=True, kw_only=True):
     pin: Pin | None = None
 
 
@@ -76,6 +79,18 @@ class Timing(_Table, frozen=True, kw_only=True):
 class Policy(_Table, frozen=True, kw_only=True):
     journal_unwritable: Literal["refuse", "admit"] = "refuse"
     tap_is_entry_when_unlocked: bool = False
+
+
+class Contact(_Table, frozen=True, kw_only=True):
+    """The door position switch: which circuit means that the leaf is closed (a switch may be normally open or closed)."""
+
+    pin: Pin | None = None
+    leaf_closed: Circuit = "circuit_closed"
+
+
+class ExitButton(_Table, frozen=True, kw_only=True):
+    pin: Pin | None = None
+    pressed: Circuit = "circuit_closed"
 
 
 class Simulated(_Table, frozen=True, kw_only=True):
@@ -95,9 +110,9 @@ class Config(_Table, frozen=True, kw_only=True):
     demo: bool = False
     lock: Lock = Lock()
     lamps: Lamps = Lamps()
-    buzzer: OnePin = OnePin()
-    contact: OnePin = OnePin()
-    exit_button: OnePin = OnePin()
+    buzzer: Buzzer = Buzzer()
+    contact: Contact = Contact()
+    exit_button: ExitButton = ExitButton()
     timing: Timing = Timing()
     policy: Policy = Policy()
     simulated: Simulated = Simulated()
@@ -106,37 +121,60 @@ class Config(_Table, frozen=True, kw_only=True):
 def load(path: Path) -> Config:
     """Return the settings in `path`. Raise BadConfiguration."""
     try:
-        config = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Config)
+        written = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadConfiguration(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise BadConfiguration(f"{path}: is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise BadConfiguration(f"{path}: is not TOML: {error}") from None
+    try:
+        config = msgspec.convert(written, Config)
     except msgspec.ValidationError as error:
-        raise BadConfiguration(f"{path}: {error}") from None
+        raise BadConfiguration(f"{path}: {explained(str(error), written, Config)}") from None
     _check(path, config)
     return config
-
-
-def read_file(config_file: Path, key: str, name: str) -> bytes:
-    """Return the bytes of a file that the settings name under `key`. Raise BadConfiguration."""
-    try:
-        return (config_file.parent / name).read_bytes()
-    except OSError as error:
-        raise BadConfiguration(f"{config_file}: {key} is {name!r}, which cannot be read ({error.strerror})") from None
 
 
 def _check(path: Path, config: Config) -> None:
     if not is_door_id(config.door):
         raise BadConfiguration(f"{path}: door is {config.door!r}; allowed are 1 to 32 of a-z, 0-9, '-', starting with a letter")
-    points = [reader.access_point for reader in config.readers]
-    if len(set(points)) != len(points):
-        raise BadConfiguration(f"{path}: readers name the access points {points}; each may stand once")
+    _check_readers(path, config)
+    _check_pins(path, config)
     if not config.demo:
         _refuse_simulated(path, config)
     elif not _is_loopback(config.broker.host):
         raise BadConfiguration(f"{path}: broker.host is {config.broker.host!r}; demo = true allows only a loopback address")
+
+
+def _check_readers(path: Path, config: Config) -> None:
+    points = [reader.access_point for reader in config.readers]
+    if len(set(points)) != len(points):
+        raise BadConfiguration(f"{path}: readers name the access points {points}; each may stand once")
+    names = [reader.name for reader in config.readers if reader.kind == "pcsc"]
+    for name, other in permutations(names, 2):
+        if other.startswith(name):
+            raise BadConfiguration(
+                f"{path}: readers.name is {name!r} beside {other!r}; both would take the same reader: give each the whole name"
+                " that `pcsc_scan` shows"
+            )
+
+
+def _check_pins(path: Path, config: Config) -> None:
+    pins = {
+        "lock.pin": config.lock.pin,
+        "lamps.granted": config.lamps.granted,
+        "lamps.refused": config.lamps.refused,
+        "buzzer.pin": config.buzzer.pin,
+        "contact.pin": config.contact.pin,
+        "exit_button.pin": config.exit_button.pin,
+    }
+    taken: dict[int, str] = {}
+    for setting, pin in pins.items():
+        if pin is not None and pin in taken:
+            raise BadConfiguration(f"{path}: {setting} is {pin}, as is {taken[pin]}; each needs a pin of its own")
+        if pin is not None:
+            taken[pin] = setting
 
 
 def _refuse_simulated(path: Path, config: Config) -> None:

@@ -29,6 +29,22 @@ class TagRead:
 
 
 @dataclass(frozen=True, slots=True)
+class TagUnreadable:
+    """A tag lay on the reader and gave no number: torn off too soon, broken, or of a kind that has none."""
+
+    access_point: AccessPointId
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderMoved:
+    """The reader of an access point is there under this name, or away (None) and why."""
+
+    access_point: AccessPointId
+    name: str | None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
     answer: Answer
 
@@ -61,11 +77,17 @@ class SnapshotTaken:
 
 @dataclass(frozen=True, slots=True)
 class JournalReported:
-    """How the journal does: `trouble` None if a write and sync went well; `late` if the sync took too long."""
+    """How the journal does: `trouble` None if a write and sync went well; `sequence` is the last event that it holds."""
 
     trouble: str | None
     sequence: int
-    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLate:
+    """Events took longer to the disk than the door allows; `detail` says which."""
+
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +112,8 @@ class Started:
 
 Happening = (
     TagRead
+    | TagUnreadable
+    | ReaderMoved
     | Answered
     | Commanded
     | ContactMoved
@@ -97,6 +121,7 @@ Happening = (
     | LinkChanged
     | SnapshotTaken
     | JournalReported
+    | JournalLate
     | Noticed
     | TimePassed
     | Started
@@ -105,7 +130,8 @@ Happening = (
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Append to the journal. If that fails and the door's policy refuses, an Energise after it is not carried out."""
+    """Append to the journal. If that fails, later records of the same step are left out too; and where the door's policy
+    refuses, an Energise after it is not carried out."""
 
     what: What
 

@@ -18,11 +18,15 @@ import msgspec
 import paho.mqtt.client as mqtt
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.x509 import load_pem_x509_certificate
+from cryptography.x509.oid import NameOID
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from access_contract import topics
 from access_contract.envelope import Rejected, open_envelope
-from access_contract.messages import MESSAGE_BYTES_MAX, Status, ToDoor
+from access_contract.messages import MESSAGE_BYTES_MAX, Events, Status, ToDoor
 from access_contract.vocabulary import DoorId
 from door_agent.config import Broker
 from door_agent.errors import BadConfiguration
@@ -43,23 +47,23 @@ class Link:
         changed: Callable[[bool], None],
     ) -> None:
         self.counts: Counter[str] = Counter()
+        self._said = ""
         self._door, self._keys, self._trusted_now = door, keys, trusted_now
         self._heard, self._changed = heard, changed
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=door, protocol=mqtt.MQTTv5)
         self._client.on_connect = self._on_connect
-        self._client.on_disconnect = lambda *_: self._changed(False)
+        self._client.on_connect_fail = lambda *_: self._say("the broker cannot be reached")
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_publish = self._on_publish
         self._client.on_message = self._on_message
         self._client.on_socket_open = self._on_socket_open
         self._client.reconnect_delay_set(1, 5)
         self._client.max_inflight_messages_set(50)
 
-    def start(self, broker: Broker, folder: Path) -> None:
+    def start(self, broker: Broker, config_file: Path) -> None:
         """Connect, now or as soon as the broker is there. Raise BadConfiguration if a certificate cannot be used."""
-        try:
-            context = ssl.create_default_context(cafile=str(folder / broker.ca))
-            context.load_cert_chain(str(folder / broker.certificate), str(folder / broker.key))
-        except (OSError, ssl.SSLError) as error:
-            raise BadConfiguration(f"broker.ca, broker.certificate or broker.key cannot be used: {error}") from None
+        context = tls_context(broker, config_file, self._door)
         self._client.tls_set_context(context)
         self._client.will_set(topics.status(self._door), msgspec.json.encode(Status(online=False)), qos=1, retain=True)
         self._client.connect_async(broker.host, broker.port, keepalive=15, clean_start=True)
@@ -68,11 +72,16 @@ class Link:
     def send(self, channel: topics.Up, body: object, *, qos: int) -> None:
         self._client.publish(topics.up(self._door, channel), msgspec.json.encode(body), qos=qos)
 
+    def send_events(self, contents: list[bytes]) -> None:
+        """Send journal events as their exact bytes."""
+        self.send("events", Events(events=[msgspec.Raw(content) for content in contents]), qos=1)
+
     def publish_status(self, status: Status) -> None:
         self._client.publish(topics.status(self._door), msgspec.json.encode(status), qos=1, retain=True)
 
     def close(self) -> None:
-        self._client.disconnect()
+        """Leave so that the broker publishes our last will: the door is offline, however it ended."""
+        self._client.disconnect(reasoncode=ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
         self._client.loop_stop()
 
     def drop(self, cause: str) -> None:
@@ -86,10 +95,29 @@ class Link:
 
     def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
-            _log.warning("broker refused the connection", reason=str(reason))
+            self._say(f"the broker refuses the connection: {reason}")
             return
         client.subscribe(topics.all_down(self._door), qos=1)
+        self._say("online")
         self._changed(True)
+
+    def _on_disconnect(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self._say(f"offline: {reason}")
+        self._changed(False)
+
+    def _on_subscribe(self, _client: mqtt.Client, _data: Any, _mid: int, reasons: Any, _properties: Any) -> None:
+        if any(reason.is_failure for reason in reasons):
+            self.drop("subscription_refused")
+
+    def _on_publish(self, _client: mqtt.Client, _data: Any, _mid: int, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            self.drop("publish_refused")
+
+    def _say(self, what: str) -> None:
+        """Once for each change: a broker that is away for a week fills no log."""
+        if what != self._said:
+            self._said = what
+            _log.info(what, door=self._door)
 
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         if message.retain or len(message.payload) > MESSAGE_BYTES_MAX:
@@ -101,3 +129,32 @@ class Link:
             self.drop(rejected.cause)
             return
         self._heard(body)
+
+
+def tls_context(broker: Broker, config_file: Path, door: DoorId) -> ssl.SSLContext:
+    """Return what TLS needs, from files beside the settings. Raise BadConfiguration: which setting, which file, why."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ca, certificate, key = (config_file.parent / name for name in (broker.ca, broker.certificate, broker.key))
+    try:
+        context.load_verify_locations(cafile=str(ca))
+    except (OSError, ssl.SSLError) as error:
+        raise BadConfiguration(f"{config_file}: broker.ca is {broker.ca!r}, which cannot be used: {_why(error)}") from None
+    try:
+        context.load_cert_chain(str(certificate), str(key))
+        made_out_to = _common_name(certificate.read_bytes())
+    except (OSError, ssl.SSLError, ValueError) as error:
+        pair = f"broker.certificate is {broker.certificate!r} and broker.key is {broker.key!r}"
+        raise BadConfiguration(f"{config_file}: {pair}, which cannot be used together: {_why(error)}") from None
+    if made_out_to != door:
+        found = f"broker.certificate is {broker.certificate!r}, made out to {made_out_to!r}"
+        raise BadConfiguration(f"{config_file}: {found}; it must be made out to this door, {door!r}")
+    return context
+
+
+def _common_name(certificate: bytes) -> str:
+    names = load_pem_x509_certificate(certificate).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return ", ".join(str(name.value) for name in names)
+
+
+def _why(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

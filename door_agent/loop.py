@@ -1,249 +1,355 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""One bounded inbox, one thread: takes what happened, steps the machine, carries out the effects in order.
+"""One inbox, one thread: takes what happened, steps the machine, carries out the effects in order.
 
-Foreign threads only `put`. If this loop dies the relay is switched off and the process ends.
+Foreign threads only put something in and never wait. If this loop dies, for whatever reason, the relay is switched off and
+the process ends.
 """
 
 from __future__ import annotations
 
 import queue
 import secrets
-import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
 
-import msgspec
 import structlog
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from access_contract.messages import (
-    EVENTS_IN_FLIGHT_MAX,
     Acknowledgement,
     Answer,
     Ask,
     Captured,
-    Events,
     Request,
     SnapshotCurrent,
     SnapshotPart,
     Status,
     ToDoor,
-    event_hash,
 )
 from access_contract.sealing import seal_number
 from door_agent import happenings as h
 from door_agent.clock import Clock
+from door_agent.delivery import Delivery
 from door_agent.errors import JournalUnwritable
-from door_agent.journal import Journal, Syncer
+from door_agent.inbox import Inbox
+from door_agent.journal import Journal
 from door_agent.link import Link
 from door_agent.machine import Settings, State, next_due, step
 from door_agent.relays import Lamps, Relay
-from door_agent.snapshots import SnapshotStore, write_durably
+from door_agent.snapshots import BadPart, SnapshotStore, write_durably
+from door_agent.syncing import Mark, Syncer
+from door_agent.watchdog import Watchdog
 
 _log = structlog.get_logger("door")
 _STATUS_SECONDS = 10.0
-_REPEAT_SECONDS = 3.0
-_EVENTS_IN_MESSAGE = 50
+_ASK_AGAIN_SECONDS = 10.0
+Item = h.Happening | Callable[[], None] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What the loop works with. `alive` says whether every reader still looks for tags."""
+
+    clock: Clock
+    journal: Journal
+    snapshots: SnapshotStore
+    relay: Relay
+    lamps: Lamps
+    link: Link
+    sealing_key: X25519PublicKey
+    mode_file: Path
+    alive: Callable[[], bool]
 
 
 class Loop:
-    """The door's one thread of thought. The parts are handed in by main.py."""
+    """The door's one thread of thought. `parts` is handed in before `run`, because the parts put things into its inbox."""
 
-    def __init__(
-        self, settings: Settings, state: State, clock: Clock, journal: Journal, snapshots: SnapshotStore, *, version: str
-    ) -> None:
-        self.settings, self.state, self.clock, self.journal, self.snapshots = settings, state, clock, journal, snapshots
-        self.version = version
-        self.inbox: queue.Queue[h.Happening | Callable[[], None] | None] = queue.Queue(1000)
-        self.link: Link
-        self.relay: Relay
-        self.lamps: Lamps
-        self.sealing_key: X25519PublicKey
-        self.mode_file: Path
-        self.journal_deadline_seconds = 2.0
-        self.syncer = Syncer(journal.file, self._synced)
+    parts: Parts
+
+    def __init__(self, settings: Settings, state: State, *, version: str, journal_deadline_seconds: float = 2.0) -> None:
+        self.settings, self.state, self.version = settings, state, version
+        self.inbox: Inbox[Item] = Inbox()
+        self._journal_deadline_seconds = journal_deadline_seconds
         self._sync_asked: dict[int, float] = {}
-        self._sent: set[str] = set()
-        self._status_at = self._repeat_at = 0.0
-        self._events_due = True
+        self._synced_up_to = 0
+        self._late_said = False
+        self._status_at = self._alive_at = self._tick_at = 0.0
+        self._snapshot_at: float | None = None
+        self._watchdog = Watchdog()
 
-    def put(self, item: h.Happening | Callable[[], None] | None) -> None:
-        """Hand something in from another thread; None ends the loop."""
+    def put(self, item: Item) -> None:
+        """Take in what the door itself saw, from any thread; None ends the loop."""
         self.inbox.put(item)
+
+    def offer(self, item: Item) -> None:
+        """Take in what may be lost when the loop is behind: a tap, a message."""
+        self.inbox.offer(item)
+
+    def broken(self, error: BaseException) -> None:
+        """End the loop with the error that ended another thread: a door without one of its parts must not look alive."""
+
+        def end() -> None:
+            raise error
+
+        self.put(end)
 
     def run(self) -> None:
         """Work until None is put in. Whatever ends it, the relay is off afterwards."""
+        self._syncer = Syncer(self.parts.journal.file, self._on_disk, self._probed)
+        self._delivery = Delivery(self.parts.journal, self.parts.link.send_events)
         try:
+            if self.parts.journal.on_disk:
+                self._syncer.sync((self.parts.journal.id, self.parts.journal.sequence))
             self._handle(h.Started(self.version))
-            while True:
-                try:
-                    item = self.inbox.get(timeout=self._wait_seconds())
-                except queue.Empty:
-                    item = h.TimePassed()
-                if item is None:
-                    return
-                if callable(item):
-                    item()
-                else:
-                    self._handle(item)
-                self._upkeep()
+            self._watchdog.ready()
+            while self._once():
+                pass
         finally:
-            self.relay.close()
-            self.syncer.close()
+            self.parts.relay.close()
+            self._watchdog.ending()
+            self._syncer.close()
 
     def heard(self, body: ToDoor) -> None:
         """Take a verified message from the link's thread."""
         match body:
             case Answer():
-                self.put(h.Answered(body))
+                self.offer(h.Answered(body))
             case Acknowledgement():
-                self.put(lambda: self._acknowledged(body))
+                self.offer(lambda: self._acknowledged(body))
             case SnapshotPart():
-                self.put(lambda: self._part(body))
+                self.offer(lambda: self._part(body))
             case SnapshotCurrent():
-                pass
+                self.offer(lambda: self._current(body))
             case _:
-                self.put(h.Commanded(body))
+                self.offer(h.Commanded(body))
 
     def link_changed(self, up: bool) -> None:  # noqa: FBT001
         self.put(h.LinkChanged(up))
         if up:
             self.put(self._connected)
 
+    def _once(self) -> bool:
+        try:
+            item = self.inbox.take(self._wait_seconds())
+        except queue.Empty:
+            item = h.TimePassed()
+        if item is None:
+            return False
+        if callable(item):
+            item()
+        else:
+            self._handle(item)
+        self._upkeep()
+        return True
+
     def _wait_seconds(self) -> float:
-        due = min(next_due(self.state) or self._status_at, self._status_at, self._repeat_at)
-        return min(1.0, max(0.0, due - self.clock.monotonic()))
+        due = [self._status_at, next_due(self.state)]
+        if self.state.link_up:
+            due.append(self._delivery.repeat_at)
+        return min(1.0, max(0.0, min(at for at in due if at is not None) - self.parts.clock.monotonic()))
+
+    # --- the machine's effects ---------------------------------------------------------------------------------------
 
     def _handle(self, happening: h.Happening) -> None:
-        stamp = h.Stamp(
-            now=self.clock.now(),
-            monotonic=self.clock.monotonic(),
-            clock=self.clock.quality(),
-            fresh=secrets.token_hex(16),
-        )
+        clock = self.parts.clock
+        stamp = h.Stamp(now=clock.now(), monotonic=clock.monotonic(), clock=clock.quality(), fresh=secrets.token_hex(16))
         self.state, effects = step(self.settings, self.state, stamp, happening)
         failed: str | None = None
         for effect in effects:
             if isinstance(effect, h.Record):
-                failed = self._record(effect, stamp) or failed
-            elif not (failed and self.settings.unwritable_refuses and isinstance(effect, h.Energise)):
+                failed = failed or self._record(effect, stamp)
+            elif failed is None or not self.settings.unwritable_refuses:
                 self._carry_out(effect)
+            elif not isinstance(effect, h.Energise):
+                self._carry_out(h.Show(False) if isinstance(effect, h.Show) else effect)
         if failed:
-            self.put(h.JournalReported(failed, self.journal.sequence))
+            self._handle(h.JournalReported(failed, self.parts.journal.sequence))
 
     def _record(self, effect: h.Record, stamp: h.Stamp) -> str | None:
+        journal = self.parts.journal
         try:
-            sequence = self.journal.append(effect.what, at=stamp.now, monotonic=stamp.monotonic, clock=stamp.clock)
+            sequence = journal.append(effect.what, at=stamp.now, monotonic=stamp.monotonic, clock=stamp.clock)
         except JournalUnwritable as error:
             return str(error)
-        self._sync_asked[sequence] = self.clock.monotonic()
-        self.syncer.sync(sequence)
-        self._events_due = True
+        if journal.on_disk:
+            self._sync_asked[sequence] = self.parts.clock.monotonic()
+            self._syncer.sync((journal.id, sequence))
+        if not (journal.on_disk and self.state.journal_writable):
+            self._delivery.more()
         return None
 
     def _carry_out(self, effect: h.Effect) -> None:
         match effect:
             case h.Energise(seconds):
-                self.relay.energise(seconds)
+                self.parts.relay.energise(seconds)
             case h.StayUnlocked(on):
-                self.relay.stay(on=on)
+                self.parts.relay.stay(on=on)
             case h.SendAsk(ask, point, number, assurance):
-                sealed = seal_number(number, door=self.settings.door, server_key=self.sealing_key)
-                body = Ask(ask=ask, access_point=point, sealed=sealed, at=self.clock.now(), assurance=assurance)
-                self.link.send("ask", body, qos=0)
+                sealed = seal_number(number, door=self.settings.door, server_key=self.parts.sealing_key)
+                body = Ask(ask=ask, access_point=point, sealed=sealed, at=self.parts.clock.now(), assurance=assurance)
+                self.parts.link.send("ask", body, qos=0)
             case h.SendCaptured(capture, number):
-                sealed = seal_number(number, door=self.settings.door, server_key=self.sealing_key)
-                self.link.send("captured", Captured(capture=capture, sealed=sealed), qos=1)
+                sealed = seal_number(number, door=self.settings.door, server_key=self.parts.sealing_key)
+                self.parts.link.send("captured", Captured(capture=capture, sealed=sealed), qos=1)
             case h.PublishStatus():
                 self._status_at = 0.0
             case h.KeepMode(mode):
-                write_durably(self.mode_file, mode.encode())
+                self._keep_mode(mode)
             case h.Show(granted):
-                self.lamps.show(granted=granted)
+                self.parts.lamps.show(granted=granted)
             case h.Count(cause):
-                self.link.drop(cause)
+                self.parts.link.drop(cause)
             case h.Record():
                 pass
             case _:
                 assert_never(effect)
 
+    def _keep_mode(self, mode: str) -> None:
+        trouble = ""
+        try:
+            write_durably(self.parts.mode_file, mode.encode())
+        except OSError as error:
+            trouble = f"{self.parts.mode_file}: {error.strerror}"
+        self.put(h.Noticed("mode_unwritable", bool(trouble), trouble))
+
+    # --- upkeep ------------------------------------------------------------------------------------------------------
+
     def _upkeep(self) -> None:
-        now = self.clock.monotonic()
+        now = self.parts.clock.monotonic()
+        self._pet(now)
+        self._look_at_disk(now)
+        if now >= self._tick_at:
+            self._tick_at = now + _STATUS_SECONDS
+            self._tick()
         if now >= self._status_at:
             self._status_at = now + _STATUS_SECONDS
             if self.state.link_up:
-                self.link.publish_status(self._status())
+                self.parts.link.publish_status(self._status())
         if self.state.link_up:
-            self._send_events(now)
+            self._delivery.work(now, up_to=self._synced_up_to if self.state.journal_writable else self.parts.journal.sequence)
+            if self._snapshot_at is not None and now >= self._snapshot_at:
+                self._ask_for_snapshot()
 
-    def _send_events(self, now: float) -> None:
-        if not self._events_due and now < self._repeat_at:
-            return
-        self._events_due = False
-        waiting = self.journal.unacknowledged(EVENTS_IN_FLIGHT_MAX)
-        new = [content for content in waiting if event_hash(content) not in self._sent]
-        sending = waiting if now >= self._repeat_at else new
-        self._sent = {event_hash(content) for content in waiting}
-        self._repeat_at = now + _REPEAT_SECONDS
-        for start in range(0, len(sending), _EVENTS_IN_MESSAGE):
-            events = [msgspec.Raw(content) for content in sending[start : start + _EVENTS_IN_MESSAGE]]
-            self.link.send("events", Events(events=events), qos=1)
+    def _pet(self, now: float) -> None:
+        every = self._watchdog.every_seconds
+        if every is not None and now >= self._alive_at and self.parts.alive():
+            self._alive_at = now + every
+            self._watchdog.alive()
+
+    def _look_at_disk(self, now: float) -> None:
+        """Say it while a sync is late, not only once it is done: a disk that hangs never reports."""
+        oldest = next(iter(self._sync_asked.items()), None)
+        if oldest is None or now - oldest[1] <= self._journal_deadline_seconds:
+            self._late_said = False
+        elif not self._late_said:
+            self._late_said = True
+            last = self.parts.journal.sequence
+            self._handle(h.JournalLate(f"events {oldest[0]} to {last} were not on the disk in time"))
+
+    def _tick(self) -> None:
+        if not self.state.journal_writable:
+            self._syncer.probe()
+        if not self.parts.snapshots.is_written:
+            self._syncer.also(self._write_snapshot)
+        if self.inbox.dropped:
+            _log.warning("the loop was behind", dropped=self.inbox.dropped)
+            self.inbox.dropped = 0
+
+    def _on_disk(self, mark: Mark, error: str | None) -> None:
+        self.put(lambda: self._sync_reported(mark, error))
+
+    def _sync_reported(self, mark: Mark, error: str | None) -> None:
+        if mark[0] == self.parts.journal.id:
+            for number in [number for number in self._sync_asked if number <= mark[1]]:
+                del self._sync_asked[number]
+            if error is None:
+                self._synced_up_to = mark[1]
+                self._delivery.more()
+        if error is not None:
+            self._handle(h.JournalReported(error, self.parts.journal.sequence))
+
+    def _probed(self, error: str | None) -> None:
+        if error is None:
+            self.put(self._disk_is_back)
+
+    def _disk_is_back(self) -> None:
+        if not self.parts.journal.on_disk:
+            raise JournalUnwritable(f"{self.parts.journal.file}: can be written again; starting anew with it")
+        self._handle(h.JournalReported(None, self.parts.journal.sequence))
+
+    def _write_snapshot(self) -> None:
+        trouble = self.parts.snapshots.write()
+        self.put(h.Noticed("snapshot_unwritable", trouble is not None, trouble or ""))
+
+    # --- the server's word -------------------------------------------------------------------------------------------
 
     def _connected(self) -> None:
-        self._sent.clear()
-        self._repeat_at = 0.0
-        self.link.send("request", Request(digest=self.state.digest), qos=0)
+        self._delivery.connected()
+        self._ask_for_snapshot()
 
-    def _acknowledged(self, body: Acknowledgement) -> None:
-        try:
-            self.journal.acknowledge(body.journal, body.up_to, body.missing)
-        except JournalUnwritable as error:
-            self._handle(h.JournalReported(str(error), self.journal.sequence))
-            return
-        self._events_due = True
-        if body.missing:
-            self._repeat_at = 0.0
-        if body.forked and body.journal == self.journal.id:
-            before = self.journal.start_new()
-            self.state = replace(self.state, sequence=0, passes=())
-            self._handle(h.Started(self.version, before))
+    def _ask_for_snapshot(self) -> None:
+        """Ask, and again after a while if nothing whole came of it: the server may be away while the broker is there."""
+        self._snapshot_at = self.parts.clock.monotonic() + _ASK_AGAIN_SECONDS
+        self.parts.link.send("request", Request(digest=self.state.digest), qos=0)
+
+    def _current(self, body: SnapshotCurrent) -> None:
+        if body.digest == self.state.digest:
+            self._snapshot_at = None
 
     def _part(self, part: SnapshotPart) -> None:
         try:
-            taken = self.snapshots.take(part, door=self.settings.door, at_least=self.state.snapshot.number)
-        except OSError as error:
-            self._handle(h.Noticed("snapshot_unwritable", True, str(error)))
+            taken = self.parts.snapshots.take(part, door=self.settings.door, at_least=self.state.snapshot.number)
+        except BadPart:
+            self.parts.link.drop("bad_snapshot_part")
             return
-        if taken is not None:
-            self._handle(h.SnapshotTaken(*taken))
+        if taken is None:
+            self._snapshot_at = self._snapshot_at or self.parts.clock.monotonic() + _ASK_AGAIN_SECONDS
+            return
+        self._snapshot_at = None
+        self._syncer.also(self._write_snapshot)
+        self._handle(h.SnapshotTaken(*taken))
 
-    def _synced(self, sequence: int, error: str | None) -> None:
-        now = time.monotonic()
-        self.put(lambda: self._sync_reported(sequence, error, now))
+    def _acknowledged(self, body: Acknowledgement) -> None:
+        journal = self.parts.journal
+        try:
+            journal.acknowledge(body.journal, body.up_to, body.missing, forked=body.forked)
+        except JournalUnwritable as error:
+            self._handle(h.JournalReported(str(error), journal.sequence))
+            return
+        self._delivery.acknowledged(self.parts.clock.monotonic(), missing=bool(body.missing))
+        if body.forked and body.journal == journal.id:
+            self._start_new_journal()
 
-    def _sync_reported(self, sequence: int, error: str | None, now: float) -> None:
-        asked = [self._sync_asked.pop(number) for number in list(self._sync_asked) if number <= sequence]
-        late = bool(asked) and now - min(asked) > self.journal_deadline_seconds
-        if error is not None or late or not self.state.journal_writable:
-            self._handle(h.JournalReported(error, self.journal.sequence, late))
+    def _start_new_journal(self) -> None:
+        try:
+            before = self.parts.journal.start_new()
+        except JournalUnwritable as error:
+            self._handle(h.JournalReported(str(error), self.parts.journal.sequence))
+            return
+        self._sync_asked.clear()
+        self._synced_up_to = 0
+        self.state = replace(self.state, sequence=0, passes=())
+        self._handle(h.Started(self.version, before))
+        self._handle(h.Noticed("journal_forked", True, f"the server held other events under numbers of {before}"))
 
     def _status(self) -> Status:
-        state = self.state
+        state, journal = self.state, self.parts.journal
         return Status(
             online=True,
-            at=self.clock.now(),
-            boot=self.journal.boot,
+            at=self.parts.clock.now(),
+            boot=journal.boot,
             nonce=state.nonce,
-            journal=self.journal.id,
-            last_sequence=self.journal.sequence,
-            acknowledged=self.journal.acknowledged,
+            journal=journal.id,
+            last_sequence=journal.sequence,
+            acknowledged=journal.acknowledged,
             snapshot_number=state.snapshot.number,
             snapshot_digest=state.digest,
             mode=state.mode,
             contact_open=state.contact_open,
             clock=state.clock,
+            reader=", ".join(name for _, name in state.readers if name is not None) or None,
             attention=list(state.attention),
             version=self.version,
             simulated=self.settings.simulated,

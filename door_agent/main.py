@@ -3,28 +3,28 @@
 
 from __future__ import annotations
 
+import fcntl
 import signal
 import threading
+from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, DoorMode, TagNumber
+from access_contract.snapshot import Snapshot
+from access_contract.vocabulary import AccessPointId, ClockQuality, DoorMode
 from door_agent import happenings as h
-from door_agent.clock import SystemClock, TurnedClock
-from door_agent.config import Config, load, read_file
-from door_agent.errors import BadConfiguration
+from door_agent.clock import Clock, SystemClock, TurnedClock
+from door_agent.config import Config, Reader, load
+from door_agent.errors import BadConfiguration, JournalUnwritable
+from door_agent.files import Keys, read_keys, settings_of
 from door_agent.journal import Journal
-from door_agent.link import Link
-from door_agent.loop import Loop
+from door_agent.link import Link, tls_context
+from door_agent.loop import Loop, Parts
 from door_agent.machine import Settings, State, empty_snapshot
-from door_agent.readers.pcsc import PcscReader
-from door_agent.relays import Lamps, Relay, listen, use_mock_pins
+from door_agent.readers.pcsc import Heard, PcscReader
+from door_agent.relays import Lamps, Relay, use_pins, watch_contact, watch_exit_button
 from door_agent.simulated import Control
 from door_agent.snapshots import SnapshotStore
 
@@ -32,115 +32,149 @@ from door_agent.snapshots import SnapshotStore
 def run(config_file: Path) -> None:
     """Run the door until SIGTERM or SIGINT. Raise DoorError with one clear sentence."""
     config = load(config_file)
-    loop, folder = _loop(config_file, config), Path(config_file.parent, config.state_folder)
-    if config.demo:
-        use_mock_pins()
-    watcher = lambda *_: None  # noqa: E731
-    if config.simulated.control is not None:
-        watcher = Control(config_file.parent / config.simulated.control, loop.put).pin_moved
-    loop.relay = Relay(config.lock.pin, active_high=config.lock.active_high, watcher=watcher)
-    loop.lamps, loop.mode_file = Lamps(config, watcher), folder / "mode"
-    loop.journal_deadline_seconds = config.timing.journal_deadline_seconds
-    parts = [*_listen(config, loop), *_readers(config, loop)]
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: threading.Thread(target=loop.put, args=(None,)).start())
-    loop.link.start(config.broker, config_file.parent)
-    try:
+    settings, keys = settings_of(config_file, config), read_keys(config_file, config)
+    use_pins(mock=config.demo)
+    with ExitStack() as ends:
+        folder = _own_folder(config_file, config, ends)
+        loop = _loop(config_file, config, settings, keys, folder, ends)
+        threading.excepthook = lambda args: loop.broken(args.exc_value or SystemExit(1))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: loop.put(None))
+        loop.parts.link.start(config.broker, config_file)
         loop.run()
-    finally:
-        loop.link.close()
-        for part in parts:
-            part.close()
 
 
 def check(config_file: Path) -> None:
-    """Read settings and key files. Raise BadConfiguration."""
+    """Read settings, keys and certificates. Raise BadConfiguration."""
     config = load(config_file)
-    _keys(config_file, config)
-    _settings(config_file, config)
+    read_keys(config_file, config)
+    tls_context(config.broker, config_file, settings_of(config_file, config).door)
 
 
-def _loop(config_file: Path, config: Config) -> Loop:
-    settings, (signing, sealing) = _settings(config_file, config), _keys(config_file, config)
-    folder = Path(config_file.parent, config.state_folder)
-    folder.mkdir(parents=True, exist_ok=True)
+def state_folder(config_file: Path, config: Config) -> Path:
+    return Path(config_file.parent, config.state_folder)
+
+
+def _own_folder(config_file: Path, config: Config, ends: ExitStack) -> Path:
+    """Make the state folder ours alone: two agents with one journal would fork it."""
+    folder = state_folder(config_file, config)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = ends.enter_context((folder / "lock").open("a"))
+    except OSError as error:
+        if error.filename != str(folder) and folder.is_dir():
+            return folder  # a disk that takes nothing: the journal says so, and the door's policy decides
+        raise BadConfiguration(
+            f"{config_file}: state_folder is {str(folder)!r}, which cannot be used ({error.strerror})"
+        ) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise BadConfiguration(
+            f"{config_file}: another door-agent runs with state_folder {str(folder)!r}; stop it first"
+        ) from None
+    return folder
+
+
+def _loop(config_file: Path, config: Config, settings: Settings, keys: Keys, folder: Path, ends: ExitStack) -> Loop:
     store = SnapshotStore(folder / "snapshot.json")
-    snapshot, digest = store.load() or (empty_snapshot(settings.door), None)
-    offset = config.simulated.clock
-    clock = (
-        TurnedClock(None if offset is None else config_file.parent / offset) if config.demo else SystemClock(snapshot.made_at)
+    found = store.load(settings.door)
+    snapshot, digest = found or (empty_snapshot(settings.door), None)
+    mode, mode_trouble = _mode(folder / "mode")
+    journal, journal_trouble = _journal(folder / "journal.sqlite")
+    ends.callback(journal.close)
+    state = State(snapshot=snapshot, digest=digest, mode=mode, sequence=journal.sequence)
+    deadline = config.timing.journal_deadline_seconds
+    loop = Loop(settings, state, version=version("hubkey"), journal_deadline_seconds=deadline)
+    if journal_trouble is not None:
+        loop.put(h.JournalReported(journal_trouble, 0))
+    for about, trouble in (("snapshot_lost", store.trouble), ("mode_lost", mode_trouble), ("journal_lost", _lost(journal))):
+        if trouble is not None:
+            loop.put(h.Noticed(about, True, trouble))
+    clock = _clock(config_file, config, snapshot)
+    link = Link(
+        settings.door, keys.signing, trusted_now=partial(_trusted_now, clock), heard=loop.heard, changed=loop.link_changed
     )
-    journal = Journal(folder / "journal.sqlite")
-    state = State(snapshot=snapshot, digest=digest, mode=_mode(folder / "mode"), sequence=journal.sequence)
-    loop = Loop(settings, state, clock, journal, store, version=version("hubkey"))
-    loop.sealing_key = sealing
-    loop.link = Link(
-        settings.door,
-        signing,
-        trusted_now=lambda: None if clock.quality() is ClockQuality.UNTRUSTED else clock.now(),
-        heard=loop.heard,
-        changed=loop.link_changed,
-    )
+    ends.callback(link.close)
+    _wire(config_file, config, loop, (clock, journal, store, link, keys, folder), ends)
     return loop
 
 
-def _mode(file: Path) -> DoorMode:
-    try:
-        return DoorMode(file.read_text(encoding="ascii"))
-    except (FileNotFoundError, ValueError):
-        return DoorMode.LOCKED
-
-
-def _settings(config_file: Path, config: Config) -> Settings:
-    key = read_file(config_file, "tag_key_file", config.tag_key_file)
-    if len(key) != 32:
-        raise BadConfiguration(f"{config_file}: tag_key_file is {config.tag_key_file!r}; it must hold exactly 32 bytes")
-    return Settings(
-        door=DoorId(config.door),
-        tag_key=key,
-        pulse_seconds=config.lock.pulse_seconds,
-        ask_deadline_seconds=config.timing.ask_deadline_ms / 1000,
-        held_open_seconds=config.timing.held_open_seconds,
-        has_contact=config.contact.pin is not None,
-        unwritable_refuses=config.policy.journal_unwritable == "refuse",
-        tap_is_entry_when_unlocked=config.policy.tap_is_entry_when_unlocked,
-        simulated=config.demo,
+def _wire(config_file: Path, config: Config, loop: Loop, made: tuple[Any, ...], ends: ExitStack) -> None:
+    """Make what has pins and threads, the relay first: it is off before anything can ask for it."""
+    clock, journal, store, link, keys, folder = made
+    watcher = lambda *_: None  # noqa: E731
+    if config.simulated.control is not None:
+        control = Control(config_file.parent / config.simulated.control, loop.offer)
+        ends.callback(control.close)
+        watcher = control.pin_moved
+    relay = Relay(config.lock.pin, active_high=config.lock.active_high, watcher=watcher)
+    ends.callback(relay.close)
+    lamps = Lamps(config, watcher)
+    ends.callback(lamps.close)
+    for device in _inputs(config, loop):
+        ends.callback(device.close)
+    readers = [_reader(config, reader, loop) for reader in config.readers if reader.kind == "pcsc"]
+    for reader in readers:
+        ends.callback(reader.close)
+    for simulated in [reader for reader in config.readers if reader.kind == "simulated"]:
+        loop.put(h.ReaderMoved(AccessPointId(simulated.access_point), "simulated"))
+    loop.parts = Parts(
+        clock=clock,
+        journal=journal,
+        snapshots=store,
+        relay=relay,
+        lamps=lamps,
+        link=link,
+        sealing_key=keys.sealing,
+        mode_file=folder / "mode",
+        alive=lambda: all(reader.is_alive() for reader in readers),
     )
 
 
-def _keys(config_file: Path, config: Config) -> tuple[dict[str, Ed25519PublicKey], X25519PublicKey]:
-    signing = {}
-    for name, file in config.server.signing_keys.items():
-        key = _public(config_file, f"server.signing_keys.{name}", file, Ed25519PublicKey)
-        signing[name] = key
-    return signing, _public(config_file, "server.sealing_key", config.server.sealing_key, X25519PublicKey)
+def _clock(config_file: Path, config: Config, snapshot: Snapshot) -> Clock:
+    if not config.demo:
+        return SystemClock(snapshot.made_at)
+    offset = config.simulated.clock
+    return TurnedClock(None if offset is None else config_file.parent / offset)
 
 
-def _public(config_file: Path, setting: str, name: str, kind: Any) -> Any:
-    """Return a public key written as PEM or as its 32 raw bytes."""
-    content = read_file(config_file, setting, name)
+def _trusted_now(clock: Clock) -> Any:
+    return None if clock.quality() is ClockQuality.UNTRUSTED else clock.now()
+
+
+def _mode(file: Path) -> tuple[DoorMode, str | None]:
     try:
-        key = kind.from_public_bytes(content) if len(content) == 32 else load_pem_public_key(content)
-    except ValueError:
-        key = None
-    if not isinstance(key, kind):
-        raise BadConfiguration(f"{config_file}: {setting} is {name!r}; it must be a {kind.__name__} as PEM or 32 raw bytes")
-    return key
+        return DoorMode(file.read_text(encoding="ascii")), None
+    except FileNotFoundError:
+        return DoorMode.LOCKED, None
+    except (OSError, ValueError) as error:
+        return DoorMode.LOCKED, f"{file}: {error}"
 
 
-def _listen(config: Config, loop: Loop) -> list[Any]:
-    buttons = []
-    if config.contact.pin is not None:
-        contact = listen(config.contact.pin, lambda closed: loop.put(h.ContactMoved(not closed)))
-        loop.put(h.ContactMoved(not contact.is_pressed and not config.demo))
-        buttons.append(contact)
-    if config.exit_button.pin is not None:
-        buttons.append(listen(config.exit_button.pin, lambda pressed: loop.put(h.ExitPressed()) if pressed else None))
-    return buttons
+def _journal(file: Path) -> tuple[Journal, str | None]:
+    """Return the journal, or one in memory and why: the door comes up, and its policy decides what opens."""
+    try:
+        return Journal(file), None
+    except JournalUnwritable as error:
+        return Journal(file, on_disk=False), str(error)
 
 
-def _readers(config: Config, loop: Loop) -> list[Any]:
-    def tapped(point: str, number: TagNumber) -> None:
-        loop.put(h.TagRead(AccessPointId(point), number))
+def _lost(journal: Journal) -> str | None:
+    return None if journal.damaged is None else f"it was damaged and lies in {journal.damaged}; a new one began"
 
-    return [PcscReader(r.name, partial(tapped, r.access_point)) for r in config.readers if r.kind == "pcsc"]
+
+def _inputs(config: Config, loop: Loop) -> list[Any]:
+    contact = watch_contact(config.contact, lambda is_open: loop.put(h.ContactMoved(is_open)), closed_at_first=config.demo)
+    button = watch_exit_button(config.exit_button, lambda: loop.put(h.ExitPressed()))
+    return [device for device in (contact, button) if device is not None]
+
+
+def _reader(config: Config, reader: Reader, loop: Loop) -> PcscReader:
+    point = AccessPointId(reader.access_point)
+    heard = Heard(
+        tapped=lambda number: loop.offer(h.TagRead(point, number)),
+        unreadable=lambda: loop.offer(h.TagUnreadable(point)),
+        moved=lambda name, why: loop.put(h.ReaderMoved(point, name, why)),
+    )
+    return PcscReader(reader.name, heard, virtual_allowed=config.demo)

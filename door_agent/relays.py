@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The copper: relay, lamps, contact and exit button over gpiozero; mock pins in a demo.
+"""The copper: relay, lamps, contact and exit button over gpiozero; mock pins in a demo, and only there.
 
-The relay is off at the start and at the end. A pulse arms its own end before current flows, and needs nobody to end.
+The relay is off at the start and at the end. A pulse arms its own end before current flows, and needs nobody to end: no
+slow disk, no watcher, no loop.
 """
 
 from __future__ import annotations
@@ -11,14 +12,40 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from door_agent.config import Config
+from door_agent.config import Config, Contact, ExitButton
+from door_agent.errors import MissingPart
 
 Watcher = Callable[[str, bool], None]
+"""Told of each pin that moves. It must not wait for anybody: it is called while the relay is held."""
+_SHOWN_SECONDS = 1.0
+_BLINK_SECONDS = 0.15
+_BLINKS = 3
+_BOUNCE_SECONDS = 0.02
 
 
-def use_mock_pins() -> None:
-    """Let gpiozero drive pins that are not there."""
-    import_module("gpiozero").Device.pin_factory = import_module("gpiozero.pins.mock").MockFactory()
+def use_pins(*, mock: bool) -> None:
+    """Choose the pins: the Pi's own, or ones that are not there. Raise MissingPart, saying what to install."""
+    gpiozero = _library("gpiozero", "pip install 'hubkey[door]'")
+    if mock:
+        gpiozero.Device.pin_factory = import_module("gpiozero.pins.mock").MockFactory()
+        return
+    lgpio = _library("lgpio", "apt-get install python3-lgpio")
+    try:
+        gpiozero.Device.pin_factory = import_module("gpiozero.pins.lgpio").LGPIOFactory()
+    except (gpiozero.GPIOZeroError, lgpio.error, OSError) as error:
+        raise MissingPart(
+            f"the GPIO pins cannot be opened ({error}): this must be a Raspberry Pi and the user a member of the group gpio;"
+            " elsewhere set demo = true"
+        ) from None
+
+
+def _library(name: str, install: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        raise MissingPart(
+            f"{name} is not installed, and the pins need it: on a Raspberry Pi {install}; elsewhere set demo = true"
+        ) from None
 
 
 class Relay:
@@ -51,8 +78,10 @@ class Relay:
             self._switch(on=on)
 
     def close(self) -> None:
-        self.stay(on=False)
-        self._device.close()
+        """Off, and the pin let go, so that the pull-down holds it. May be called twice."""
+        if not self._device.closed:
+            self.stay(on=False)
+            self._device.close()
 
     def _pulse_over(self) -> None:
         with self._lock:
@@ -73,35 +102,93 @@ class Relay:
 
 
 class Lamps:
-    """Green and red, and the buzzer: each may be missing."""
+    """Green and red, and the buzzer: each may be missing.
+
+    Granted is a steady green second; refused is three red blinks with the buzzer: to be told apart by eye and by ear, not by
+    colour alone.
+    """
 
     def __init__(self, config: Config, watcher: Watcher) -> None:
-        output: Any = import_module("gpiozero").OutputDevice
+        output: Any = import_module("gpiozero").DigitalOutputDevice
 
-        pins = {"granted": config.lamps.granted, "refused": config.lamps.refused}
+        pins = {"granted": config.lamps.granted, "refused": config.lamps.refused, "buzzer": config.buzzer.pin}
         self._devices: dict[str, Any] = {name: output(pin) for name, pin in pins.items() if pin is not None}
-        self._buzzer: Any = None if config.buzzer.pin is None else output(config.buzzer.pin)
         self._watcher = watcher
+        self._lock = threading.Lock()
+        self._ends: dict[str, threading.Timer] = {}
 
     def show(self, *, granted: bool) -> None:
-        """Light the lamp for a second; the buzzer sounds at a refusal."""
-        name = "granted" if granted else "refused"
+        """Show it for a second; a newer word takes the place of an older."""
+        name, other = ("granted", "refused") if granted else ("refused", "granted")
+        self._off(other)
+        self._told(name)
+        for device in ("granted",) if granted else ("refused", "buzzer"):
+            if device in self._devices:
+                self._blink(self._devices[device], steady=granted)
+
+    def close(self) -> None:
+        """All dark and silent."""
+        for device in self._devices.values():
+            device.close()
+
+    def _off(self, name: str) -> None:
+        for device in ("granted",) if name == "granted" else ("refused", "buzzer"):
+            if device in self._devices:
+                self._devices[device].off()
+        self._over(name)
+
+    def _blink(self, device: Any, *, steady: bool) -> None:
+        on = _SHOWN_SECONDS if steady else _BLINK_SECONDS
+        device.blink(on_time=on, off_time=_BLINK_SECONDS, n=1 if steady else _BLINKS)
+
+    def _told(self, name: str) -> None:
+        end = threading.Timer(_SHOWN_SECONDS, self._over, (name,))
+        end.daemon = True
+        with self._lock:
+            before = self._ends.pop(name, None)
+            if before is not None:
+                before.cancel()
+            self._ends[name] = end
         self._watcher(name, True)
-        for device in (self._devices.get(name), None if granted else self._buzzer):
-            if device is not None:
-                device.on()
-                self._later(device.off)
-        self._later(lambda: self._watcher(name, False))
+        end.start()
 
-    def _later(self, call: Callable[[], None]) -> None:
-        timer = threading.Timer(1.0, call)
-        timer.daemon = True
-        timer.start()
+    def _over(self, name: str) -> None:
+        with self._lock:
+            end = self._ends.pop(name, None)
+        if end is not None:
+            end.cancel()
+            self._watcher(name, False)
 
 
-def listen(pin: int, on_change: Callable[[bool], None]) -> Any:
-    """Return a button on `pin` that says when it is pressed (True: the circuit is closed) and let go."""
-    button: Any = import_module("gpiozero").Button(pin, bounce_time=0.02)
-    button.when_pressed = lambda: on_change(True)
-    button.when_released = lambda: on_change(False)
+def watch_contact(contact: Contact, moved: Callable[[bool], None], *, closed_at_first: bool) -> Any:
+    """Return the contact's device and say by `moved(open)` how the leaf is now and whenever it moves.
+
+    `closed_at_first` is for mock pins, which nothing holds.
+    """
+    if contact.pin is None:
+        return None
+    button = _button(contact.pin)
+    closed_pressed = contact.leaf_closed == "circuit_closed"
+    if closed_at_first and closed_pressed:
+        button.pin.drive_low()
+    button.when_pressed = lambda: moved(not closed_pressed)
+    button.when_released = lambda: moved(closed_pressed)
+    moved(button.is_pressed is not closed_pressed)
     return button
+
+
+def watch_exit_button(exit_button: ExitButton, pressed: Callable[[], None]) -> Any:
+    """Return the exit button's device and call `pressed` whenever somebody wants out."""
+    if exit_button.pin is None:
+        return None
+    button = _button(exit_button.pin)
+    if exit_button.pressed == "circuit_closed":
+        button.when_pressed = pressed
+    else:
+        button.when_released = pressed
+    return button
+
+
+def _button(pin: int) -> Any:
+    device: Any = import_module("gpiozero").Button
+    return device(pin, bounce_time=_BOUNCE_SECONDS)

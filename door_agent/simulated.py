@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The control socket of a simulated door: JSON lines to tap, move the contact, press the button and watch the pins.
 
-Only with demo = true. One line in, one line back ({"ok": true} or {"error": ...}); "watch" streams pins from then on.
+Only with demo = true. One line in, one line back ({"ok": true} or {"error": ...}); "watch" streams pins from then on. A
+watcher that does not read is dropped: it never holds up the relay.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import msgspec
 
 from access_contract.vocabulary import AccessPointId, TagNumber
 from door_agent import happenings as h
+from door_agent.errors import BadConfiguration
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -32,13 +34,18 @@ class Control:
     """Listens on a unix socket; what is asked goes into the inbox by `put`."""
 
     def __init__(self, path: Path, put: Callable[[h.Happening], None]) -> None:
-        self._put = put
+        """Raise BadConfiguration if the socket cannot be made."""
+        self._put, self._path = put, path
         self._watchers: list[socket.socket] = []
         self._pins: dict[str, bool] = {"relay": False}
         self._lock = threading.Lock()
-        path.unlink(missing_ok=True)
         self._server = socket.socket(socket.AF_UNIX)
-        self._server.bind(str(path))
+        try:
+            path.unlink(missing_ok=True)
+            self._server.bind(str(path))
+        except OSError as error:
+            self._server.close()
+            raise BadConfiguration(f"simulated.control is {str(path)!r}, where no socket can be made: {error}") from None
         self._server.listen(16)
         threading.Thread(target=self._accept, name="control", daemon=True).start()
 
@@ -46,45 +53,62 @@ class Control:
         """Tell everyone who watches."""
         with self._lock:
             self._pins[pin] = on
-            for watcher in list(self._watchers):
-                try:
-                    watcher.sendall(_pin_line(pin, on=on))
-                except OSError:
-                    self._watchers.remove(watcher)
+            line = _pin_line(pin, on=on)
+            self._watchers = [watcher for watcher in self._watchers if _sent(watcher, line)]
+
+    def close(self) -> None:
+        self._path.unlink(missing_ok=True)
+        self._server.close()
 
     def _accept(self) -> None:
-        while True:
-            connection, _ = self._server.accept()
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        with suppress(OSError):  # the socket was closed
+            while True:
+                connection, _ = self._server.accept()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with suppress(OSError), connection.makefile("rb") as lines:
+        with connection, suppress(OSError), connection.makefile("rb") as lines:
             for line in lines:
-                connection.sendall(self._obey(line, connection))
+                self._obey(line, connection)
+        with self._lock:
+            self._watchers = [watcher for watcher in self._watchers if watcher is not connection]
 
-    def _obey(self, line: bytes, connection: socket.socket) -> bytes:
+    def _obey(self, line: bytes, connection: socket.socket) -> None:
         try:
             wish = msgspec.json.decode(line, type=Wish)
-            match wish.do:
-                case "tap":
-                    self._put(h.TagRead(AccessPointId(wish.access_point), TagNumber.parse(wish.number)))
-                case "contact":
-                    self._put(h.ContactMoved(wish.open))
-                    self.pin_moved("contact", wish.open)
-                case "press":
-                    self._put(h.ExitPressed())
-                case "watch":
-                    return self._watch(connection)
-                case _:
-                    return b'{"error":"do is one of tap, contact, press, watch"}\n'
+            if wish.do == "watch":
+                self._watch(connection)
+                return
+            self._wished(wish)
         except (ValueError, msgspec.DecodeError) as error:
-            return msgspec.json.encode({"error": str(error)}) + b"\n"
-        return b'{"ok":true}\n'
+            connection.sendall(msgspec.json.encode({"error": str(error)}) + b"\n")
+            return
+        connection.sendall(b'{"ok":true}\n')
 
-    def _watch(self, connection: socket.socket) -> bytes:
+    def _wished(self, wish: Wish) -> None:
+        match wish.do:
+            case "tap":
+                self._put(h.TagRead(AccessPointId(wish.access_point), TagNumber.parse(wish.number)))
+            case "contact":
+                self._put(h.ContactMoved(wish.open))
+                self.pin_moved("contact", wish.open)
+            case "press":
+                self._put(h.ExitPressed())
+            case _:
+                raise ValueError("do is one of tap, contact, press, watch")
+
+    def _watch(self, connection: socket.socket) -> None:
         with self._lock:
-            self._watchers.append(connection)
-            return b"".join(_pin_line(pin, on=on) for pin, on in self._pins.items())
+            if _sent(connection, b"".join(_pin_line(pin, on=on) for pin, on in self._pins.items())):
+                self._watchers.append(connection)
+
+
+def _sent(connection: socket.socket, line: bytes) -> bool:
+    """True if all of it went out at once."""
+    try:
+        return connection.send(line, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL) == len(line)
+    except OSError:
+        return False
 
 
 def _pin_line(pin: str, *, on: bool) -> bytes:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The door's snapshot on its disk and on its way there: gathered in parts, swapped in whole, durably, or not at all."""
+"""The door's snapshot on its disk and on its way there: gathered in parts, swapped in whole or not at all.
+
+A whole one is taken on even where the disk refuses it, because it may say who may no longer pass; it is written later.
+"""
 
 from __future__ import annotations
 
@@ -8,49 +11,98 @@ from pathlib import Path
 
 import msgspec
 
-from access_contract.messages import SnapshotPart
+from access_contract.messages import PART_BYTES_MAX, SnapshotPart
 from access_contract.snapshot import Snapshot, decode, digest
+
+PARTS_MAX = 2048
+"""64 MiB: some 400 000 tags. More is refused, so that nothing fills a small machine's memory."""
+
+
+class BadPart(ValueError):
+    """A part that belongs to no snapshot this door may take on."""
 
 
 class SnapshotStore:
-    """Keeps one file. `take` returns the snapshot once its last part came and it is on the disk."""
+    """Keeps one file. `trouble` says why it could not be read, or is None."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._digest, self._parts = "", dict[int, bytes]()
+        self.trouble: str | None = None
+        self._unwritten: bytes | None = None
+        self._gathering: tuple[str, int] = ("", 0)
+        self._parts: dict[int, bytes] = {}
 
-    def load(self) -> tuple[Snapshot, str] | None:
-        """Return what was kept and its digest; None if there is nothing that can be read."""
+    def load(self, door: str) -> tuple[Snapshot, str] | None:
+        """Return what was kept for `door` and its digest; None if nothing was, or it cannot be used (see `trouble`)."""
         try:
             content = self._file.read_bytes()
-            return decode(content), digest(content)
-        except (FileNotFoundError, msgspec.DecodeError):
+            snapshot = decode(content)
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            self.trouble = f"{self._file}: {error.strerror}"
+            return None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self.trouble = f"{self._file}: is damaged"
+            return None
+        if snapshot.door != door:
+            self.trouble = f"{self._file}: is of the door {snapshot.door!r}"
+            return None
+        return snapshot, digest(content)
 
     def take(self, part: SnapshotPart, *, door: str, at_least: int) -> tuple[Snapshot, str] | None:
-        """Add a part. Return the snapshot if now whole, of this door and not older than `at_least`; else None."""
-        if part.digest != self._digest:
-            self._digest, self._parts = part.digest, {}
+        """Add a part and return the snapshot if it is whole, to be written next.
+
+        Raise BadPart: out of range, too old, or not what it claims.
+        """
+        if part.number < at_least or part.part >= part.parts or part.parts > PARTS_MAX or len(part.content) > PART_BYTES_MAX:
+            raise BadPart("out of range")
+        if (part.digest, part.parts) != self._gathering:
+            self._gathering, self._parts = (part.digest, part.parts), {}
         self._parts[part.part] = part.content
         if len(self._parts) != part.parts:
             return None
-        content = b"".join(self._parts[number] for number in sorted(self._parts))
-        self._digest, self._parts = "", {}
-        if digest(content) != part.digest:
+        content = b"".join(self._parts[number] for number in range(part.parts))
+        self._forget()
+        snapshot = _whole(content, part.digest)
+        if snapshot.door != door or snapshot.number < at_least:
+            raise BadPart("of another door, or too old")
+        self._unwritten = content
+        return snapshot, part.digest
+
+    @property
+    def is_written(self) -> bool:
+        return self._unwritten is None
+
+    def write(self) -> str | None:
+        """Put the newest on the disk; from any one thread. Return the trouble, or None."""
+        content = self._unwritten
+        if content is None:
             return None
         try:
-            snapshot = decode(content)
-        except msgspec.DecodeError:
-            return None
-        if snapshot.door != door or snapshot.number < at_least:
-            return None
-        write_durably(self._file, content)
-        return snapshot, part.digest
+            write_durably(self._file, content)
+        except OSError as error:
+            return f"{self._file}: {error.strerror}"
+        if self._unwritten is content:
+            self._unwritten = None
+        return None
+
+    def _forget(self) -> None:
+        self._gathering, self._parts = ("", 0), {}
+
+
+def _whole(content: bytes, claimed: str) -> Snapshot:
+    if digest(content) != claimed:
+        raise BadPart("the digest does not fit")
+    try:
+        return decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise BadPart("is no snapshot") from None
 
 
 def write_durably(file: Path, content: bytes) -> None:
-    """Replace `file` whole: after a power cut it holds the old bytes or the new ones."""
-    beside = file.with_suffix(".new")
+    """Replace `file` whole: after a power cut it holds the old bytes or the new ones. Raise OSError."""
+    beside = file.with_name(f"{file.name}.new")
     with beside.open("wb") as out:
         out.write(content)
         out.flush()

@@ -1,50 +1,73 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """PC/SC readers: our own loop over SCardGetStatusChange, which survives a restarted pcscd and a reader pulled and put back.
 
-A tag left on the reader is one tap. pyscard's own monitor threads are not used: they die with pcscd.
+A tag left on the reader is one tap; one that gives no number is told as unreadable. pyscard's own monitor threads are not
+used: they die with pcscd. A real door takes no virtual reader.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
-
-import structlog
 
 from access_contract.vocabulary import InvalidTagNumber, TagNumber
 from door_agent.errors import MissingPart
 
-_log = structlog.get_logger("reader")
 _PNP = "\\\\?PnP?\\Notification"
 _GET_UID = [0xFF, 0xCA, 0x00, 0x00, 0x00]
 _POLL_MS = 1000
+_AGAIN_SECONDS = 0.5
+_TRIES = 3
+_DEAF_SECONDS = 15.0
+_UNREADABLE_APART_SECONDS = 2.0
+_VIRTUAL = ("virtual pcd", "vpcd", "vpicc")
 
 
 class _Gone(Exception):
     """pcscd or a reader went away; the session starts again."""
 
 
-class PcscReader:
-    """Calls `tapped` from its own thread, once for each time a tag is laid on a reader called `name` (empty: any)."""
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """Whom to tell: `tapped(number)`, `unreadable()`, and `moved(name or None, why)` when a reader comes or goes."""
 
-    def __init__(self, name: str, tapped: Callable[[TagNumber], None]) -> None:
+    tapped: Callable[[TagNumber], None]
+    unreadable: Callable[[], None]
+    moved: Callable[[str | None, str], None]
+
+
+class PcscReader:
+    """Tells from its own thread of each tag laid on a reader whose name begins with `name` (empty: any)."""
+
+    def __init__(self, name: str, heard: Heard, *, virtual_allowed: bool) -> None:
         """Raise MissingPart without pyscard."""
         try:
             from smartcard import scard
         except ImportError:
             raise MissingPart("readers.kind is 'pcsc', which needs pyscard: apt-get install python3-pyscard pcscd") from None
         self._scard: Any = scard
-        self._name, self._tapped = name, tapped
+        self._name, self._heard, self._virtual_allowed = name, heard, virtual_allowed
         self._ended = threading.Event()
-        self._said = ""
-        threading.Thread(target=self._run, name="reader", daemon=True).start()
+        self._polled_at = time.monotonic()
+        self._unreadable_at = -_UNREADABLE_APART_SECONDS
+        self._said: tuple[str | None, str] = (None, "not looked for yet")
+        self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        """True while tags are looked for, whether or not a reader is there."""
+        return time.monotonic() - self._polled_at < _DEAF_SECONDS
 
     def close(self) -> None:
         self._ended.set()
+        self._thread.join(2 * _POLL_MS / 1000)
 
     def _run(self) -> None:
         while not self._ended.is_set():
+            self._polled_at = time.monotonic()
             try:
                 result, context = self._scard.SCardEstablishContext(self._scard.SCARD_SCOPE_SYSTEM)
                 self._ok(result)
@@ -53,62 +76,101 @@ class PcscReader:
                 finally:
                     self._scard.SCardReleaseContext(context)
             except _Gone as gone:
-                self._say(str(gone))
-                self._ended.wait(0.5)
+                self._moved(None, str(gone))
+                self._ended.wait(_AGAIN_SECONDS)
 
     def _session(self, context: Any) -> None:
         known: dict[str, int] = {}
         while not self._ended.is_set():
-            names = self._names(context)
+            self._polled_at = time.monotonic()
+            everyone = self._everyone(context)
+            names = [name for name in everyone if self._is_ours(name)]
+            self._tell_of(everyone, names)
             known = {name: known.get(name, self._scard.SCARD_STATE_UNAWARE) for name in names}
-            result, states = self._scard.SCardGetStatusChange(context, _POLL_MS, [*known.items(), (_PNP, len(names) << 16)])
-            if result in (self._scard.SCARD_E_TIMEOUT, self._scard.SCARD_E_UNKNOWN_READER):
+            plug_and_play = (_PNP, len(everyone) << 16)
+            result, states = self._scard.SCardGetStatusChange(context, _POLL_MS, [*known.items(), plug_and_play])
+            if result == self._scard.SCARD_E_TIMEOUT:
+                continue
+            if result == self._scard.SCARD_E_UNKNOWN_READER:  # pulled between the two calls
+                self._ended.wait(_AGAIN_SECONDS)
                 continue
             self._ok(result)
             for name, event, _atr in states:
                 if name != _PNP:
                     was, known[name] = known[name], event & ~self._scard.SCARD_STATE_CHANGED
-                    if self._is_new(was, event):
-                        self._read(context, name)
+                    self._changed(context, name, was, event)
 
-    def _names(self, context: Any) -> list[str]:
+    def _everyone(self, context: Any) -> list[str]:
         result, names = self._scard.SCardListReaders(context, [])
         if result == self._scard.SCARD_E_NO_READERS_AVAILABLE:
             return []
         self._ok(result)
-        return [name for name in names if self._name in ("", name)]
+        return list(names)
 
-    def _is_new(self, was: int, event: int) -> bool:
-        present = self._scard.SCARD_STATE_PRESENT
-        if not event & present or event & self._scard.SCARD_STATE_MUTE:
-            return False
-        return not was & present or bool((was ^ event) >> 16 & 0xFFFF)
+    def _is_ours(self, name: str) -> bool:
+        """A reader's second slot for a security module always holds a card, and no tag."""
+        virtual = any(word in name.lower() for word in _VIRTUAL)
+        return name.startswith(self._name) and " SAM" not in name and (self._virtual_allowed or not virtual)
+
+    def _tell_of(self, everyone: list[str], names: list[str]) -> None:
+        if names:
+            self._moved(", ".join(names), "")
+        elif not everyone:
+            self._moved(None, "no reader is plugged in")
+        else:
+            wanted = f"begins with {self._name!r}" if self._name else "may be used"
+            self._moved(None, f"no reader's name {wanted}; there are: {', '.join(everyone)}")
+
+    def _changed(self, context: Any, name: str, was: int, event: int) -> None:
+        if was == self._scard.SCARD_STATE_UNAWARE:
+            return  # it lay there before we looked: a tag is laid on anew to be a tap, or every restart would open for it
+        present, mute = self._scard.SCARD_STATE_PRESENT, self._scard.SCARD_STATE_MUTE
+        laid_on = bool(event & present) and (not was & present or bool((was ^ event) >> 16 & 0xFFFF))
+        if laid_on and event & mute:
+            self._could_not_read()
+        elif laid_on or (event & present and was & mute and not event & mute):
+            self._read(context, name)
 
     def _read(self, context: Any, name: str) -> None:
+        for _ in range(_TRIES):
+            answer = self._uid(context, name)
+            if answer[-2:] == b"\x90\x00":
+                try:
+                    number = TagNumber(answer[:-2])
+                except InvalidTagNumber:
+                    break
+                self._heard.tapped(number)
+                return
+        self._could_not_read()
+
+    def _uid(self, context: Any, name: str) -> bytes:
+        """Return the reader's answer, or nothing if the tag was torn off meanwhile."""
         scard = self._scard
         protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
         result, card, protocol = scard.SCardConnect(context, name, scard.SCARD_SHARE_SHARED, protocols)
         if result:
-            return  # torn off before it could be read: the next tap is another
+            return b""
         try:
             result, answer = scard.SCardTransmit(card, protocol, _GET_UID)
         finally:
             scard.SCardDisconnect(card, scard.SCARD_LEAVE_CARD)
-        if result or bytes(answer[-2:]) != b"\x90\x00":
-            self._say(f"{name}: a tag could not be read")
-            return
-        self._said = ""
-        try:
-            self._tapped(TagNumber(bytes(answer[:-2])))
-        except InvalidTagNumber as error:
-            self._say(f"{name}: {error}")
+        return b"" if result else bytes(answer)
+
+    def _could_not_read(self) -> None:
+        """Tell of it, but not more often than a hand can tap: a tag at the edge of the field comes and goes."""
+        now = time.monotonic()
+        if now - self._unreadable_at >= _UNREADABLE_APART_SECONDS:
+            self._unreadable_at = now
+            self._heard.unreadable()
 
     def _ok(self, result: int) -> None:
         if result:
-            raise _Gone(f"0x{result & 0xFFFFFFFF:08X} {self._scard.SCardGetErrorMessage(result)}")
+            code = result & 0xFFFFFFFF
+            hint = "; the user needs the polkit rule of firmware_config" if code == 0x8010006A else ""
+            raise _Gone(f"pcscd: {self._scard.SCardGetErrorMessage(result)} 0x{code:08X}{hint}")
 
-    def _say(self, trouble: str) -> None:
-        """Once for each change, so that a missing pcscd does not fill the log."""
-        if trouble != self._said:
-            self._said = trouble
-            _log.warning("reader", trouble=trouble)
+    def _moved(self, name: str | None, why: str) -> None:
+        """Once for each change, so that a missing pcscd fills neither log nor journal."""
+        if (name, why) != self._said:
+            self._said = (name, why)
+            self._heard.moved(name, why)

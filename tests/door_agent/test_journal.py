@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +15,9 @@ import pytest
 from access_contract.messages import Closed
 from access_contract.vocabulary import ClockQuality
 from door_agent.errors import JournalUnwritable
-from door_agent.journal import Journal, Syncer
+from door_agent.journal import Journal, broken_at
+from door_agent.syncing import Mark, Syncer
+from tests.system.processes import wait_for
 
 AT = datetime(2026, 1, 31, 5, tzinfo=UTC)
 _WRITER = """
@@ -25,7 +26,7 @@ from pathlib import Path
 from datetime import UTC, datetime
 from access_contract.messages import Closed
 from access_contract.vocabulary import ClockQuality
-from door_agent.journal import Journal
+from door_agent.journal import Journal, broken_at
 journal = Journal(Path(sys.argv[1]))
 while True:
     n = journal.append(Closed(), at=datetime(2026, 1, 31, tzinfo=UTC), monotonic=0, clock=ClockQuality.SYNCED)
@@ -101,18 +102,76 @@ def test_a_full_disk_is_said_in_one_sentence(tmp_path: Path) -> None:
 
 
 def test_the_syncer_reports_what_is_on_the_disk(tmp_path: Path) -> None:
-    """Each wish to sync is reported once it is done, with the sequence it covers."""
+    """Each wish to sync is reported once it is done, with the sequence it covers, also one that stands when it is closed."""
     journal = Journal(tmp_path / "journal")
     add(journal, 3)
-    synced = threading.Event()
-    seen: list[tuple[int, str | None]] = []
-
-    def report(sequence: int, error: str | None) -> None:
-        seen.append((sequence, error))
-        synced.set()
-
-    syncer = Syncer(journal.file, report)
-    syncer.sync(3)
-    assert synced.wait(5)
+    seen: list[tuple[Mark, str | None]] = []
+    syncer = Syncer(journal.file, lambda mark, error: seen.append((mark, error)), lambda error: None)
+    syncer.sync((journal.id, 3))
     syncer.close()
-    assert seen == [(3, None)]
+    assert seen == [((journal.id, 3), None)]
+
+
+def test_a_disk_that_cannot_be_synced_is_reported_with_its_own_words(tmp_path: Path) -> None:
+    """A journal whose files are gone is an error in the report, and so is a folder that takes nothing."""
+    seen: list[str | None] = []
+    syncer = Syncer(tmp_path / "away" / "journal", lambda mark, error: seen.append(error), seen.append)
+    syncer.sync(("j", 1))
+    syncer.probe()
+    syncer.also(lambda: seen.append("also"))
+    wait_for(lambda: len(seen) == 3, "three reports")
+    syncer.close()
+    assert sorted(str(said) for said in seen)[2] == "also"
+    assert all("No such file" in str(said) for said in seen if said != "also")
+
+
+def test_a_damaged_journal_is_put_aside_and_another_begins(tmp_path: Path) -> None:
+    """The door comes up after its card was damaged: the old file is kept beside, the new journal starts at 1."""
+    file = tmp_path / "journal"
+    journal = Journal(file)
+    add(journal, 50)
+    journal.close()
+    content = bytearray(file.read_bytes())
+    content[4096:] = os.urandom(len(content) - 4096)
+    file.write_bytes(content)
+    again = Journal(file)
+    add(again)
+    assert again.id != journal.id
+    assert again.sequence == 1
+    assert again.damaged is not None
+    assert again.damaged.exists()
+
+
+def test_a_file_that_never_was_a_journal_is_put_aside(tmp_path: Path) -> None:
+    """Nonsense in place of the journal does not keep the door from coming up."""
+    file = tmp_path / "journal"
+    file.write_bytes(b"nonsense " * 1000)
+    assert Journal(file).damaged is not None
+
+
+def test_a_fork_whose_numbers_go_beyond_ours_is_forgotten(tmp_path: Path) -> None:
+    """After a power cut the server may hold more than we do; told of the fork we let go of ours, or it would block the rest."""
+    journal = Journal(tmp_path / "journal")
+    add(journal, 3)
+    journal.acknowledge(journal.id, 9, [])
+    assert len(journal.unacknowledged(100)) == 3
+    journal.acknowledge(journal.id, 9, [], forked=True)
+    assert journal.unacknowledged(100) == []
+
+
+def test_what_is_not_on_the_disk_is_not_told(tmp_path: Path) -> None:
+    """Events that a power cut may still take back are not sent, but for those of an older journal."""
+    journal = Journal(tmp_path / "journal")
+    add(journal, 2)
+    journal.start_new()
+    add(journal, 3)
+    assert len(journal.unacknowledged(100, up_to=1)) == 3
+
+
+def test_a_changed_event_breaks_the_chain_where_it_stands(tmp_path: Path) -> None:
+    """Whoever alters a line of the journal is found out, with the journal and the number."""
+    journal = Journal(tmp_path / "journal")
+    add(journal, 5)
+    journal._db.execute("update event set content = replace(content, 'closed', 'opened') where sequence = 3")
+    assert not journal.verify()
+    assert broken_at(journal._db) == (journal.id, 4)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What a door is told once (`Settings`), what it knows of itself (`State`), and the moves that all its parts make.
+
+Plain frozen values: a part of the machine returns a new state and never changes one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from access_contract.decide import Decision
+from access_contract.messages import Attention, Capture, What
+from access_contract.snapshot import Snapshot
+from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, DoorMode, Reason, TagHash
+from door_agent.happenings import Effect, PublishStatus, Record, TagRead
+
+REMEMBERED = 32
+"""How many asks and commands a door remembers to tell a late or repeated one."""
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the caretaker and the hub settled for this door."""
+
+    door: DoorId
+    tag_key: bytes
+    pulse_seconds: float = 5.0
+    ask_deadline_seconds: float = 0.25
+    held_open_seconds: float = 60.0
+    has_contact: bool = False
+    unwritable_refuses: bool = True
+    tap_is_entry_when_unlocked: bool = False
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A tap that waits for its answer, the own decision in hand."""
+
+    ask: str
+    read: TagRead
+    tag: TagHash
+    own: Decision
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Everything the door knows of itself. `sequence` is the journal's last; instants are monotonic seconds."""
+
+    snapshot: Snapshot
+    digest: str | None = None
+    nonce: str = ""
+    mode: DoorMode = DoorMode.LOCKED
+    sequence: int = 0
+    link_up: bool = False
+    answers_come: bool = True
+    waiting: tuple[Waiting, ...] = ()
+    late_asks: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    capture: Capture | None = None
+    capture_until: float | None = None
+    unlocked_until: float | None = None
+    exit_until: float | None = None
+    passes: tuple[int, ...] = ()
+    contact_open: bool | None = None
+    held_open_at: float | None = None
+    journal_writable: bool = True
+    slow_until: float | None = None
+    clock: ClockQuality = ClockQuality.UNTRUSTED
+    readers: tuple[tuple[AccessPointId, str | None], ...] = ()
+    attention: tuple[str, ...] = ()
+
+
+Done = tuple[State, list[Effect]]
+
+
+def empty_snapshot(door: DoorId) -> Snapshot:
+    """Return the snapshot that refuses everyone."""
+    return Snapshot(door=door, number=0, made_at=_NEVER, expires_at=_NEVER)
+
+
+def record(state: State, what: What) -> Done:
+    """Foretell the journal's next sequence; the loop says so if the journal could not keep it."""
+    return replace(state, sequence=state.sequence + 1), [Record(what)]
+
+
+def notice(state: State, about: str, *, raised: bool, detail: str = "") -> Done:
+    """Raise or clear what needs a person: journaled on change only."""
+    if (about in state.attention) is raised:
+        return state, []
+    rest = tuple(word for word in state.attention if word != about)
+    state = replace(state, attention=(*rest, about) if raised else rest)
+    state, effects = record(state, Attention(about=about, raised=raised, detail=detail))
+    return state, [*effects, PublishStatus()]
+
+
+def veto(settings: Settings, state: State, *, passes_lock_down: bool) -> Reason | None:
+    """Return why what only the door knows refuses, or None. It never admits."""
+    if state.mode is DoorMode.BLOCKED:
+        return Reason.DOOR_BLOCKED
+    if state.mode is DoorMode.LOCKED_DOWN and not passes_lock_down:
+        return Reason.DOOR_LOCKED_DOWN
+    if not state.journal_writable and settings.unwritable_refuses:
+        return Reason.JOURNAL_UNWRITABLE
+    return None

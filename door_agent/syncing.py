@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Puts the journal on the disk in a thread of its own, so that no slow disk holds up a tap, and says how that went.
+
+It only reports; what a failed or late sync means is the machine's to say. It never writes an event.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from door_agent.journal import checkpoint
+
+Mark = tuple[str, int]
+"""A journal and a sequence in it."""
+_CHECKPOINT_SYNCS = 500
+_PROBE_BYTES = 64 * 1024
+
+
+class Syncer:
+    """Syncs on `sync`; wishes that come meanwhile are one sync. `synced` and `probed` hear of it, with the error or None."""
+
+    def __init__(self, file: Path, synced: Callable[[Mark, str | None], None], probed: Callable[[str | None], None]) -> None:
+        self._file, self._synced, self._probed = file, synced, probed
+        self._wanted: Mark | None = None
+        self._job: Callable[[], None] | None = None
+        self._syncs = 0
+        self._probe = self._ended = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
+        self._thread.start()
+
+    def sync(self, mark: Mark) -> None:
+        """Ask that everything up to `mark` be put on the disk."""
+        with self._changed:
+            self._wanted = mark
+            self._changed.notify()
+
+    def probe(self) -> None:
+        """Ask whether the disk takes anything again, without writing to the journal."""
+        with self._changed:
+            self._probe = True
+            self._changed.notify()
+
+    def also(self, job: Callable[[], None]) -> None:
+        """Do other slow work with the disk, after the journal's; only the newest job waits."""
+        with self._changed:
+            self._job = job
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Do what was asked for, and end; a disk that hangs is waited for five seconds."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._ended or self._probe or self._job or self._wanted)
+                wanted, probe, job = self._wanted, self._probe, self._job
+                self._wanted, self._probe, self._job = None, False, None
+                if self._ended and wanted is None and job is None:
+                    return
+            if wanted is not None:
+                self._synced(wanted, self._put_on_disk())
+            if job is not None:
+                job()
+            if probe:
+                self._probed(self._probe_disk())
+
+    def _put_on_disk(self) -> str | None:
+        self._syncs += 1
+        try:
+            _sync_file(Path(f"{self._file}-wal"))
+            if self._syncs % _CHECKPOINT_SYNCS == 0:
+                checkpoint(self._file)
+        except (OSError, sqlite3.Error) as error:
+            return str(error)
+        return None
+
+    def _probe_disk(self) -> str | None:
+        beside = self._file.with_name("probe")
+        try:
+            with beside.open("wb") as out:
+                out.write(bytes(_PROBE_BYTES))
+                out.flush()
+                os.fsync(out.fileno())
+        except OSError as error:
+            return str(error)
+        finally:
+            with suppress(OSError):
+                beside.unlink()
+        return None
+
+
+def _sync_file(file: Path) -> None:
+    descriptor = os.open(file, os.O_RDWR)
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
