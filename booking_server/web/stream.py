@@ -11,7 +11,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 import structlog
 from sqlalchemy import Connection
@@ -21,6 +20,7 @@ from booking_server.clock import Clock
 from booking_server.db import Database
 from booking_server.doors import commands
 from booking_server.doors import service as doors
+from booking_server.doors.showing import is_online
 from booking_server.errors import NotFound
 from booking_server.ledger import service as ledger
 
@@ -30,8 +30,6 @@ LOOK_SECONDS = 0.25
 BEAT_SECONDS = 15.0
 LASTS_SECONDS = 600.0
 """How long one stream lasts: the browser comes back by itself, and is checked anew."""
-SILENT_AFTER = timedelta(seconds=35)
-"""A door that was not heard for longer is shown offline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +116,16 @@ class Watch:
         turned.set()
 
     def _look(self, watched: Iterable[str]) -> Seen:
-        silent = self._clock.now() - SILENT_AFTER
+        now = self._clock.now()
         with self._database.read() as tx:
             states = sorted(doors.door_states(tx).values(), key=lambda state: state.door_id)
-            marks = [_door_mark(state, is_silent=state.heard_at < silent) for state in states]
+            marks = [_door_mark(state, online=is_online(state, now)) for state in states]
             return Seen(ledger.newest_event(tx), "\n".join(marks), {one: _command_mark(tx, one) for one in watched})
 
 
-def _door_mark(state: doors.DoorState, *, is_silent: bool) -> str:
+def _door_mark(state: doors.DoorState, *, online: bool) -> str:
     status = state.status
-    parts = (state.door_id, state.online, is_silent, status.mode, status.contact_open, status.clock, status.reader)
+    parts = (state.door_id, state.online, online, status.mode, status.contact_open, status.clock, status.reader)
     return repr((*parts, status.attention))
 
 

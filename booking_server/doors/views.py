@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The pages of doors: one door and how it is, a new one, and what became of what it was asked to do.
+
+A page says that a door did something only when the door itself said so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from booking_server.actors import Role
+from booking_server.doors import adding, commands, showing
+from booking_server.doors import service as doors
+from booking_server.doors.wording import LOGS, MODES, attention, mode_word, refusal
+from booking_server.errors import Invalid
+from booking_server.places import naming
+from booking_server.places import service as places
+from booking_server.web.forms import Form
+from booking_server.web.request import actor, database, keys, now
+
+pages = Blueprint("doors", __name__, template_folder="templates")
+pages.add_app_template_filter(attention)
+pages.add_app_template_filter(mode_word)
+Answer = str | Response | tuple[str, int]
+
+COMMANDS_SHOWN = 10
+
+
+@pages.get("/doors/new")
+def new() -> Answer:
+    actor().must_be(Role.HOST)
+    return _door_form(Form.empty(log_named="priced", log_days=90, leads_into=request.args.get("leads_into", "")))
+
+
+@pages.post("/doors/new")
+def add() -> Answer:
+    form = Form.posted()
+    try:
+        with database().write() as tx:
+            into = form.choice("leads_into")
+            site = next((area.site_id for area in places.areas(tx) if area.id == into), 0)
+            made = adding.add_door(
+                tx,
+                actor(),
+                now=now(),
+                vault=keys().vault,
+                door_id=form.text("door_id"),
+                site_id=site,
+                name=form.text("name"),
+                to_area_id=into,
+                from_area_id=form.choice("leads_from") if form.text("leads_from") else None,
+                way_out_reader=form.ticked("way_out_reader"),
+                **_log_values(form),
+            )
+    except Invalid as problem:
+        return _door_form(form.refuse(problem)), 422
+    return redirect(f"/doors/{made.id}", 303)
+
+
+@pages.get("/doors/<door_id>")
+def show(door_id: str) -> Answer:
+    return _door_page(door_id)
+
+
+@pages.get("/doors/<door_id>/state")
+def state(door_id: str) -> Answer:
+    """The part of a door's page that follows the door."""
+    return _door_page(door_id, template="doors/state.html")
+
+
+@pages.post("/doors/<door_id>/openings")
+def open_once(door_id: str) -> Answer:
+    form = Form.posted()
+    try:
+        with database().write() as tx:
+            asked = commands.ask_open(tx, actor(), now=now(), door_id=door_id, reason=form.text("reason"))
+    except Invalid as problem:
+        return _door_page(door_id, open_form=form.refuse(problem)), 422
+    return redirect(f"/commands/{asked.command}", 303)
+
+
+@pages.post("/doors/<door_id>/mode")
+def set_mode(door_id: str) -> Answer:
+    form = Form.posted()
+    try:
+        with database().write() as tx:
+            mode, reason = form.text("mode"), form.text("reason")
+            asked = commands.ask_mode(tx, actor(), now=now(), door_id=door_id, mode=mode, reason=reason)
+    except Invalid as problem:
+        return _door_page(door_id, mode_form=form.refuse(problem)), 422
+    return redirect(f"/commands/{asked.command}", 303)
+
+
+@pages.post("/doors/<door_id>/log")
+def change_log(door_id: str) -> Answer:
+    form = Form.posted()
+    try:
+        with database().write() as tx:
+            doors.change_log(tx, actor(), now=now(), door_id=door_id, **_log_values(form))
+    except Invalid as problem:
+        return _door_page(door_id, log_form=form.refuse(problem)), 422
+    return redirect(f"/doors/{door_id}", 303)
+
+
+@pages.post("/doors/<door_id>/retirement")
+def retire(door_id: str) -> Answer:
+    with database().write() as tx:
+        doors.retire_door(tx, actor(), now=now(), door_id=door_id)
+    return redirect(f"/doors/{door_id}", 303)
+
+
+@pages.get("/commands/<command>")
+def command(command: str) -> Answer:
+    actor().must_be(Role.HOST)
+    with database().read() as tx:
+        asked = commands.command(tx, command)
+        door = doors.door(tx, asked.door_id)
+    became = showing.became(asked, now())
+    return render_template(
+        "doors/became.html" if request.headers.get("HX-Request") else "doors/command.html",
+        command=asked,
+        door=door,
+        became=became,
+        refusal=refusal(asked) if became is showing.Became.REFUSED else "",
+        wanted=_wanted(asked),
+    )
+
+
+def _door_page(door_id: str, *, template: str = "doors/door.html", **forms: Form) -> str:
+    actor().must_be(Role.HOST)
+    with database().read() as tx:
+        door = doors.door(tx, door_id)
+        areas = naming.full_names(places.areas(tx, door.site_id))
+        state = doors.door_states(tx).get(door_id)
+        asked = commands.commands_of_door(tx, door_id, limit=COMMANDS_SHOWN)
+        points = doors.access_points(tx, door_id)
+        zone_name = places.site(tx, door.site_id).time_zone
+    first = {
+        "open_form": Form.empty(),
+        "mode_form": Form.empty(mode=state.status.mode.value if state else "locked"),
+        "log_form": Form.empty(log_named=door.log_named, log_reason=door.log_reason, log_days=door.log_days),
+    }
+    return render_template(
+        template,
+        door=door,
+        points=points,
+        areas=areas,
+        state=state,
+        online=showing.is_online(state, now()),
+        asked=[(one, showing.became(one, now()), _wanted(one)) for one in asked],
+        modes=[(mode, *words) for mode, words in MODES.items()],
+        logs=[(setting, *words) for setting, words in LOGS.items()],
+        zone_name=zone_name,
+        **{**first, **forms},
+    )
+
+
+def _wanted(command: commands.Command) -> str:
+    """What the door was asked to do."""
+    if command.kind == "open":
+        return gettext("Open once")
+    if command.kind == "capture":
+        return gettext("Read a keytag for hand-out")
+    return gettext("Mode: %(mode)s", mode=mode_word(str(command.argument.get("mode", ""))))
+
+
+def _door_form(form: Form) -> str:
+    with database().read() as tx:
+        areas = places.areas(tx)
+    names = naming.full_names(areas)
+    rooms = {area.id for area in areas if area.kind == "space"}
+    return render_template(
+        "doors/new.html",
+        form=form,
+        into=[(number, name) for number, name in names.items()],
+        outside=[(number, name) for number, name in names.items() if number not in rooms],
+        logs=[(setting, *words) for setting, words in LOGS.items()],
+    )
+
+
+def _log_values(form: Form) -> dict[str, Any]:
+    return {
+        "log_named": form.text("log_named"),
+        "log_reason": form.text("log_reason"),
+        "log_days": form.number("log_days"),
+    }

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""How the pages name a door's modes, its troubles and its refusals. A word of a later version is shown as it came."""
+
+from __future__ import annotations
+
+from flask_babel import gettext, lazy_gettext
+
+from booking_server.doors.commands import Command
+from booking_server.web.wording import REASONS
+
+MODES = {
+    "locked": (lazy_gettext("Locked"), lazy_gettext("Opens for whoever may enter. The usual mode.")),
+    "unlocked": (lazy_gettext("Unlocked"), lazy_gettext("Stands open for everybody, without a keytag.")),
+    "blocked": (lazy_gettext("Blocked"), lazy_gettext("Opens for nobody.")),
+    "locked-down": (lazy_gettext("Locked down"), lazy_gettext("Opens only for those who may pass a lock-down.")),
+}
+
+ATTENTION = {
+    "journal_unwritable": lazy_gettext("The door cannot write its journal. Its memory card may be full or worn out."),
+    "journal_slow": lazy_gettext("The door's memory card is slow. Replace it before it fails."),
+    "reader_away": lazy_gettext("The reader does not answer. Check its cable."),
+    "forced_open": lazy_gettext("The door was opened without a tap or the exit button."),
+    "held_open": lazy_gettext("The door has been standing open too long."),
+    "snapshot_lost": lazy_gettext("The door lost its list of who may enter. It gets a new one when it is online."),
+}
+
+REFUSALS = {
+    "stale_nonce": lazy_gettext("The door had just changed its one-time word. Ask again."),
+    "expired": lazy_gettext("Nobody tapped in time."),
+}
+
+LOGS = {
+    "priced": (
+        lazy_gettext("Where a tap is priced"),
+        lazy_gettext("A tap is shown with a name only when it counts as an entry."),
+    ),
+    "always": (
+        lazy_gettext("Always"),
+        lazy_gettext("Every tap is shown with a name. Needs a reason that members may read."),
+    ),
+    "never": (lazy_gettext("Never"), lazy_gettext("Nobody's name is shown in the list of taps.")),
+}
+
+
+def mode_word(mode: str) -> str:
+    return str(MODES[mode][0]) if mode in MODES else mode
+
+
+def attention(word: str) -> str:
+    """Return what is wrong at a door and what to do."""
+    return str(ATTENTION.get(word) or gettext("The door reports: %(word)s", word=word))
+
+
+def refusal(command: Command) -> str:
+    """Return why a door did not do what it was asked."""
+    word = command.outcome or ""
+    return str(REFUSALS.get(word) or REASONS.get(word) or gettext("The door says: %(word)s", word=word))

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Today: taps as they happen, doors as they are, what needs a person, and the first steps of a new hub.
+
+It shows a name only where the ledger gives one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, render_template, request
+from sqlalchemy import Connection
+from werkzeug.wrappers import Response
+
+from booking_server.actors import Role
+from booking_server.doors import service as doors
+from booking_server.doors import showing
+from booking_server.ledger import service as ledger
+from booking_server.places import service as places
+from booking_server.today.first_steps import first_steps
+from booking_server.web.request import actor, database, now
+from booking_server.web.wording import day, zone
+
+pages = Blueprint("today", __name__, template_folder="templates")
+Answer = str | Response | tuple[str, int]
+
+TAPS_SHOWN = 30
+
+
+@dataclass(frozen=True, slots=True)
+class DoorShown:
+    """A door in use, as it last said of itself, and whether that is of now."""
+
+    door: doors.Door
+    state: doors.DoorState | None
+    online: bool
+    zone_name: str
+
+    @property
+    def needs_attention(self) -> bool:
+        return self.state is not None and (not self.online or bool(self.state.status.attention))
+
+
+@pages.get("/")
+def show() -> Answer:
+    actor().must_be(Role.HOST, Role.BILLING)
+    with database().read() as tx:
+        taps = _taps(tx)
+        return render_template(
+            "today/today.html",
+            steps=first_steps(tx, actor(), tapped=bool(taps)) if _may_see_taps() else (),
+            taps=taps,
+            may_see_taps=_may_see_taps(),
+            today=day(now().astimezone(zone()).date()),
+            newest=ledger.newest_event(tx),
+            **_doors(tx),
+        )
+
+
+@pages.get("/today/taps")
+def taps() -> Answer:
+    """The list of taps; those that came after the event `after` are marked as new."""
+    after = request.args.get("after", "")
+    with database().read() as tx:
+        return render_template(
+            "today/taps.html",
+            taps=_taps(tx),
+            newest=ledger.newest_event(tx),
+            after=int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None,
+            **_doors(tx),
+        )
+
+
+@pages.get("/today/doors")
+def doors_now() -> Answer:
+    actor().must_be(Role.HOST, Role.BILLING)
+    with database().read() as tx:
+        return render_template("today/doors.html", **_doors(tx))
+
+
+def _may_see_taps() -> bool:
+    return actor().role in (Role.ADMINISTRATOR, Role.HOST)
+
+
+def _taps(tx: Connection) -> list[ledger.Tap]:
+    return ledger.recent_taps(tx, actor(), limit=TAPS_SHOWN) if _may_see_taps() else []
+
+
+def _doors(tx: Connection) -> dict[str, object]:
+    states = doors.door_states(tx)
+    zones = {site.id: site.time_zone for site in places.sites(tx)}
+    known = doors.doors(tx)
+    shown = [
+        DoorShown(door, states.get(door.id), showing.is_online(states.get(door.id), now()), zones[door.site_id])
+        for door in known
+        if door.retired_at is None
+    ]
+    shown.sort(key=lambda one: (not one.needs_attention, one.door.name.casefold()))
+    return {
+        "doors": shown,
+        "silent": showing.nobody_listens((one.state for one in shown if one.state), now()),
+        "door_names": {door.id: door.name for door in known},
+        "door_zones": {door.id: zones[door.site_id] for door in known},
+    }
