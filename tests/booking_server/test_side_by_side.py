@@ -25,13 +25,8 @@ T = TypeVar("T")
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
-def _meanwhile(
-    database: Database,
-    first: Callable[[Connection], object],
-    second: Callable[[Connection], T],
-    look: Callable[[Connection], object] = lambda _: None,
-) -> T:
-    """Commit `first` only once `second`, in a transaction of its own, is done or waits for it; `look` just before that."""
+def _meanwhile(database: Database, first: Callable[[Connection], object], second: Callable[[Connection], T]) -> T:
+    """Commit `first` only once `second`, in a transaction of its own, is done or waits for it."""
 
     def alone() -> T:
         with database.write() as tx:
@@ -48,22 +43,7 @@ def _meanwhile(
             first(tx)
             done = pool.submit(alone)
             wait_for(lambda: done.done() or waits(), "the other transaction waits or is done")
-            with database.read() as reading:
-                look(reading)
         return done.result(10)
-
-
-def test_a_reader_of_rights_changes_overlooks_none(database: Database) -> None:
-    """A later number is never seen before an earlier one: it waits until that is committed."""
-    seen: list[int] = []
-    later = _meanwhile(
-        database,
-        lambda tx: changes.note_change(tx, now=NOW, cause="first"),
-        lambda tx: changes.note_change(tx, now=NOW, cause="second"),
-        look=lambda tx: seen.append(changes.latest_change(tx)),
-    )
-    with database.read() as tx:
-        assert [change.number for change in changes.changes_after(tx, seen[0])] == [later - 1, later]
 
 
 def test_a_tag_and_a_door_made_side_by_side_know_each_other(hub: Hub) -> None:
