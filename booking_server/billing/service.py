@@ -63,10 +63,11 @@ def set_price(
     return Price(space_id=space_id, unit=Unit(unit), amount_cents=amount_cents, vat_permille=vat_permille, from_day=from_day)
 
 
-def prices(tx: Connection) -> list[Price]:
-    """Return all prices, by space, unit and day."""
+def prices(tx: Connection, *, set_by: datetime | None = None) -> list[Price]:
+    """Return all prices, by space, unit and day; with `set_by`, as they stood at that instant."""
     latest: dict[tuple[int, str, date], Price] = {}
-    for row in tx.execute(select(price_table).order_by(price_table.c.id)):
+    found = select(price_table).order_by(price_table.c.id)
+    for row in tx.execute(found if set_by is None else found.where(price_table.c.set_at <= set_by)):
         latest[row.space_id, row.unit, row.from_day] = Price(
             space_id=row.space_id,
             unit=Unit(row.unit),
@@ -82,10 +83,16 @@ def prices_of_space(tx: Connection, space_id: int) -> list[Price]:
     return [price for price in prices(tx) if price.space_id == space_id]
 
 
-def charges_of_month(tx: Connection, actor: Actor, *, month: str, demo: bool) -> list[Charge]:
-    """Return what everybody's use in the service days of "2026-11" comes to. Raise NotAllowed."""
+def charges_of_month(
+    tx: Connection, actor: Actor, *, month: str, demo: bool, priced_at: datetime | None = None
+) -> list[Charge]:
+    """Return what everybody's use in the service days of "2026-11" comes to. Raise NotAllowed.
+
+    `priced_at`: by the prices as they stood at that instant, so that a price set later never changes a closed month.
+    """
     actor.must_be(Role.BILLING)
-    return _rated(tx, month, ledger.entries_of_month(tx, actor, month), _booked(tx, month), demo=demo)
+    used = ledger.entries_of_month(tx, actor, month)
+    return _rated(tx, month, used, _booked(tx, month), demo=demo, priced_at=priced_at)
 
 
 def charges_of_person(tx: Connection, actor: Actor, *, person_id: int, month: str, demo: bool) -> list[Charge]:
@@ -99,10 +106,18 @@ def charges_of_person(tx: Connection, actor: Actor, *, person_id: int, month: st
     return _rated(tx, month, used, booked, demo=demo)
 
 
-def _rated(tx: Connection, month: str, used: list[ledger.Entry], booked: Iterable[BookedTime], *, demo: bool) -> list[Charge]:
+def _rated(
+    tx: Connection,
+    month: str,
+    used: list[ledger.Entry],
+    booked: Iterable[BookedTime],
+    *,
+    demo: bool,
+    priced_at: datetime | None = None,
+) -> list[Charge]:
     first, after = civil.days_of_month(month)
     inside = [booking for booking in booked if first <= booking.service_day < after]
-    return rate(used, inside, prices(tx), people.payers(tx), demo=demo)
+    return rate(used, inside, prices(tx, set_by=priced_at), people.payers(tx), demo=demo)
 
 
 def _booked(tx: Connection, month: str) -> list[BookedTime]:

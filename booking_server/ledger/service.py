@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
+from access_contract.vocabulary import ClockQuality
 from booking_server import civil
 from booking_server.actors import Actor, NotAllowed, Role
 from booking_server.audit import service as audit
@@ -26,6 +27,7 @@ __all__ = [
     "doors_complete",
     "entries_of_month",
     "entries_of_person",
+    "first_day",
     "newest_event",
     "recent_taps",
     "taps_after",
@@ -112,16 +114,42 @@ def entries_of_person(tx: Connection, actor: Actor, *, person_id: int, month: st
 def doors_complete(tx: Connection, month_end: datetime) -> dict[str, datetime | None]:
     """Return for each door in use until when its events are complete: before any gap; None if it never wrote.
 
-    A door is ready for the month when the instant is not before `month_end`. Retired before it, a door is left out.
+    A door is ready for the month when the instant is not before `month_end`. Retired before it, or made after it, a door is
+    left out. A quiet door is complete until it last said that it has nothing more to send.
     """
     least = select(journals.c.door_id, func.max(journals.c.complete_until)).group_by(journals.c.door_id)
     heard: dict[str, datetime | None] = {row[0]: row[1] for row in tx.execute(least)}
     gaps = select(journals.c.door_id, journals.c.complete_until).where(journals.c.up_to < journals.c.last_seen)
+    with_gap = set()
     for door_id, until in tx.execute(gaps):
         known = heard[door_id]
         heard[door_id] = None if until is None or known is None else min(known, until)
-    in_use = [door for door in doors.doors(tx) if door.retired_at is None or door.retired_at >= month_end]
+        with_gap.add(door_id)
+    for door_id, at in _nothing_to_send(tx).items():
+        known = heard.get(door_id)
+        if door_id not in with_gap and known is not None:
+            heard[door_id] = max(known, at)
+    in_use = [d for d in doors.doors(tx) if d.created_at < month_end and (d.retired_at is None or d.retired_at >= month_end)]
     return {door.id: heard.get(door.id) for door in in_use}
+
+
+def _nothing_to_send(tx: Connection) -> dict[str, datetime]:
+    """Return when each door whose whole journal is stored said so, by a clock that it trusted."""
+    stored = {row.journal: row.up_to for row in tx.execute(select(journals.c.journal, journals.c.up_to))}
+    said = {door_id: state.status for door_id, state in doors.door_states(tx).items()}
+    return {
+        door_id: one.at
+        for door_id, one in said.items()
+        if one.at is not None
+        and one.clock is not ClockQuality.UNTRUSTED
+        and one.journal is not None
+        and stored.get(one.journal, -1) >= one.last_sequence
+    }
+
+
+def first_day(tx: Connection) -> date | None:
+    """Return the first service day with an entry; None before the first."""
+    return tx.execute(select(func.min(entries.c.service_day))).scalar()
 
 
 def _taps() -> Any:
