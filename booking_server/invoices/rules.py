@@ -8,14 +8,14 @@ line rests on, but no person and no minute: those stay in the ledger and may be 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, timedelta
 from typing import TypedDict
 
 from stdnum import iban
 from stdnum.fi import ytunnus
 
-from booking_server.billing.rules import Charge, vat_of
+from booking_server.billing.rules import Charge, Unit, vat_of
 from booking_server.config import Seller
 from booking_server.errors import Invalid
 
@@ -60,9 +60,13 @@ class VatRow(TypedDict):
 
 
 class Content(TypedDict):
-    """An invoice as issued. Days are ISO, money is cents of euro, `reference` is the Finnish reference number."""
+    """An invoice as issued. Days are ISO, money is cents of euro, `reference` is the Finnish reference number.
+
+    `demo`: made in a demo hub, from simulated use; nobody owes it.
+    """
 
     number: int
+    demo: bool
     month: str
     issued_on: str
     due_on: str
@@ -141,6 +145,21 @@ def buyer_party(*, name: str, address: str, business_id: str | None) -> Party:
     return {"name": name, "address": address, "business_id": business_id or "", "vat_id": "", "iban": ""}
 
 
+def not_invoiced(charges: Iterable[Charge], keys: Collection[str], merged: Mapping[int, Iterable[int]]) -> list[Charge]:
+    """Return the charges that no invoice has yet. `keys` are those invoiced; `merged` gives the entries merged into each.
+
+    An entry that came late may turn out to be the first of a run whose later entry was invoiced already: that one paid for it.
+    """
+    return [charge for charge in charges if not any(key in keys for key in _same_use(charge, merged))]
+
+
+def _same_use(charge: Charge, merged: Mapping[int, Iterable[int]]) -> list[str]:
+    if charge.unit is not Unit.ENTRY:
+        return [charge.key]
+    number = int(charge.key.removeprefix("entry:"))
+    return [charge.key, *(f"entry:{other}" for other in merged.get(number, ()))]
+
+
 def content_of(
     charges: list[Charge],
     *,
@@ -151,12 +170,14 @@ def content_of(
     seller: Party,
     buyer: Party,
     space_names: Mapping[int, str],
+    demo: bool = False,
 ) -> Content:
     """Return the invoice over these charges (at least one, each of one customer), in the order given."""
     shares = vat_of(charges)
     net, vat = sum(share.net_cents for share in shares), sum(share.vat_cents for share in shares)
     return {
         "number": number,
+        "demo": demo,
         "month": month,
         "issued_on": issued_on.isoformat(),
         "due_on": due_on.isoformat(),

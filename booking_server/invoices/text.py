@@ -21,7 +21,18 @@ def text_of(content: Content, language: str) -> str:
 
 
 def _head(invoice: Said) -> list[str]:
-    return [invoice.title, "=" * len(invoice.title), "", *invoice.seller, "", *invoice.buyer, "", *_labelled(invoice.facts)]
+    warning = [invoice.warning, ""] if invoice.warning else []
+    return [
+        *warning,
+        invoice.title,
+        "=" * len(invoice.title),
+        "",
+        *invoice.seller,
+        "",
+        *invoice.buyer,
+        "",
+        *_labelled(invoice.facts),
+    ]
 
 
 def _body(invoice: Said) -> list[str]:

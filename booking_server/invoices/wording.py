@@ -44,6 +44,8 @@ _FINNISH = {
     "days": "Päivä kestää klo 05:stä seuraavan aamun klo 05:een. Jokainen rivi avautuu sisäänkäyntiin tai varaukseen, johon se perustuu.",
     "page": "sivu",
     "late": "myöhässä saapunut, kuuluu kuulle {month}",
+    "demo": "ESITTELY – ei maksettavaksi",
+    "demo_note": "Tämä lasku on tehty esittelykäytössä simuloiduista tapahtumista. Sitä ei makseta, eikä kukaan ole velkaa.",
 }
 
 _ENGLISH = {
@@ -75,6 +77,8 @@ _ENGLISH = {
     "days": "A day runs from 05:00 to 05:00 the next morning. Each line opens to the entry or booking it rests on.",
     "page": "page",
     "late": "arrived late, belongs to {month}",
+    "demo": "DEMO – not to be paid",
+    "demo_note": "This invoice was made in a demo from simulated use. It is not to be paid, and nobody owes it.",
 }
 
 _UNITS = {
@@ -115,9 +119,13 @@ class Sum:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """A whole invoice as printed. `facts` and `vat` are rows of cells; `words` the fixed words by name."""
+    """A whole invoice as printed. `facts` and `vat` are rows of cells; `words` the fixed words by name.
+
+    `warning` is empty, or says above all else that nobody owes this.
+    """
 
     language: str
+    warning: str
     words: dict[str, str]
     title: str
     seller: list[str]
@@ -146,6 +154,7 @@ def said(content: Content, language: str) -> Said:
     gross = amount(content["gross_cents"], language)
     return Said(
         language=language,
+        warning=words["demo"] if content["demo"] else "",
         words=words,
         title=f"{words['invoice']} {content['number']}",
         seller=_party(content["seller"], words),
@@ -229,7 +238,8 @@ def _party(party: Party, words: dict[str, str]) -> list[str]:
 
 def _notes(content: Content, words: dict[str, str]) -> list[str]:
     exempt = [words["exempt"]] if any(row["vat_permille"] == 0 for row in content["vat"]) else []
-    return [words["amounts"], words["days"], *exempt]
+    demo = [words["demo_note"]] if content["demo"] else []
+    return [*demo, words["amounts"], words["days"], *exempt]
 
 
 def _line(line: Line, language: str) -> SaidLine:
