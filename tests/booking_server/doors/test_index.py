@@ -48,7 +48,7 @@ def test_a_change_that_is_committed_after_a_higher_one_is_not_missed(hub: Hub, i
         hub.desk.grant(hub.ville, hub.room, from_day=NOW.date())
         assert index.refresh(NOW) == []
         assert index.known.number > lower
-    assert sorted(index.refresh(NOW)) == [LOBBY, ROOM, "shed"]
+    assert sorted(index.refresh(NOW)) == [LOBBY, ROOM]
     assert for_door(index.known.rights[ROOM]).tags == {}
 
 
