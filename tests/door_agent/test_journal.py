@@ -106,7 +106,7 @@ def test_the_syncer_reports_what_is_on_the_disk(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal")
     add(journal, 3)
     seen: list[tuple[Mark, str | None]] = []
-    syncer = Syncer(journal.file, lambda mark, error: seen.append((mark, error)), lambda error: None)
+    syncer = Syncer(journal.file, lambda *report: seen.append(report), print)
     syncer.sync((journal.id, 3))
     syncer.close()
     assert seen == [((journal.id, 3), None)]
@@ -115,7 +115,7 @@ def test_the_syncer_reports_what_is_on_the_disk(tmp_path: Path) -> None:
 def test_a_disk_that_cannot_be_synced_is_reported_with_its_own_words(tmp_path: Path) -> None:
     """A journal whose files are gone is an error in the report, and so is a folder that takes nothing."""
     seen: list[str | None] = []
-    syncer = Syncer(tmp_path / "away" / "journal", lambda mark, error: seen.append(error), seen.append)
+    syncer = Syncer(tmp_path / "away" / "journal", lambda *report: seen.append(report[1]), seen.append)
     syncer.sync(("j", 1))
     syncer.probe()
     syncer.also(lambda: seen.append("also"))

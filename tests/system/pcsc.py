@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tests.system import parts
 from tests.system.processes import NotReady
@@ -82,13 +82,33 @@ class CardRoom:
 
     def tap(self, name: str, uid: bytes) -> None:
         """Lay a card with this number on the reader and take it away once it was read. Raise NotReady if nobody reads it."""
+        self._order(f"nobody read the card on the reader {name!r}", port=self._ports[name], uid=uid.hex())
+
+    def lay(self, name: str, uid: bytes, *, torn: bool = False) -> None:
+        """Lay a card and leave it there; one without a number (b"") tells none, a torn one is gone while it is read."""
+        order = {"port": self._ports[name], "uid": uid.hex(), "stays": True, "torn": torn}
+        self._order(f"nobody read the card on the reader {name!r}", **order)
+
+    def take_away(self, name: str) -> None:
+        """Take away the card that was laid there."""
+        self._order("no card lies there", port=self._ports[name], take_away=True)
+
+    def kill_daemon(self) -> None:
+        """End pcscd as a crash would."""
+        self._order("pcscd could not be ended", daemon="kill")
+
+    def start_daemon(self) -> None:
+        """Bring pcscd back."""
+        self._order("pcscd did not come back", daemon="start")
+
+    def _order(self, otherwise: str, **order: Any) -> None:
         with self._lock:
             if self._process.stdin is None or self._process.poll() is not None:
                 raise NotReady("pcscd has ended")
-            self._process.stdin.write(json.dumps({"port": self._ports[name], "uid": uid.hex()}) + "\n")
+            self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
             if self._heard() != "read":
-                raise NotReady(f"nobody read the card on the reader {name!r}")
+                raise NotReady(otherwise)
 
     def close(self) -> None:
         """End pcscd. Its room ends by itself too when we do, because its stdin ends."""

@@ -2,8 +2,10 @@
 """Runs inside namespaces of its own (see pcsc.py): the real pcscd, virtual readers that nobody else can reach, and the cards.
 
 A line on stdin, `{"port": 46010, "uid": "04782E21801D80"}`, lays a card on that reader, waits until its number has been read
-and takes it away; it is answered on stdout by `read` or `unread`. The first line on stdout is `ready`. When stdin ends, pcscd
-and this end. Standard library only: it starts in 50 ms.
+and takes it away; it is answered on stdout by `read` or `unread`. With `"stays": true` the card is left there until
+`{"port": 46010, "take_away": true}`; an empty uid is a card that tells no number, `"torn": true` one that is torn off while it
+is read. `{"daemon": "kill"}` and `{"daemon": "start"}` end pcscd as a crash would, and bring it back. The first line on stdout
+is `ready`. When stdin ends, pcscd and this end. Standard library only: it starts in 50 ms.
 """
 
 from __future__ import annotations
@@ -18,11 +20,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 ATR = bytes.fromhex("3B8F8001804F0CA000000306030001000000006A")
 """What a reader says of a MIFARE Classic 1K (PC/SC part 3)."""
 READ_WITHIN_SECONDS = 3.0
-APART_SECONDS = 0.6
+APART_SECONDS = 1.0
 _GET_UID = b"\xff\xca\x00"
 _POWER = (b"\x00", b"\x01", b"\x02")
 _GET_ATR = b"\x04"
@@ -32,9 +35,9 @@ _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
 class Card:
     """A card that tells its number and refuses all else, over the wire of the virtual reader driver."""
 
-    def __init__(self, port: int, uid: bytes) -> None:
+    def __init__(self, port: int, uid: bytes, *, torn: bool = False) -> None:
         self.was_read = Event()
-        self._uid = uid
+        self._uid, self._torn = uid, torn
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=5)
         self._socket.settimeout(None)
         self._thread = Thread(target=self._serve, daemon=True)
@@ -50,7 +53,10 @@ class Card:
         with suppress(OSError, EOFError):
             while True:
                 command = self._receive(struct.unpack(">H", self._receive(2))[0])
-                if command not in _POWER:
+                if self._torn and command.startswith(_GET_UID):
+                    self.was_read.set()
+                    self._socket.shutdown(socket.SHUT_RDWR)
+                elif command not in _POWER:
                     reply = self._reply(command)
                     self._socket.sendall(struct.pack(">H", len(reply)) + reply)
                     if command.startswith(_GET_UID):
@@ -59,7 +65,7 @@ class Card:
     def _reply(self, command: bytes) -> bytes:
         if command == _GET_ATR:
             return ATR
-        return self._uid + b"\x90\x00" if command.startswith(_GET_UID) else b"\x6d\x00"
+        return self._uid + b"\x90\x00" if self._uid and command.startswith(_GET_UID) else b"\x6d\x00"
 
     def _receive(self, count: int) -> bytes:
         content = b""
@@ -93,32 +99,63 @@ class Readers:
 
     def __init__(self) -> None:
         self._free_at: dict[int, float] = {}
+        self._lying: dict[int, Card] = {}
 
-    def tap(self, port: int, uid: bytes) -> bool:
-        """Lay a card, take it away when it has been read; return False if nobody read it."""
+    def obey(self, order: dict[str, Any]) -> bool:
+        """Lay a card and take it away when it has been read, if it is not to stay; return False if nobody read it."""
+        port = order["port"]
+        if order.get("take_away"):
+            self._take_away(port)
+            return True
         Event().wait(max(0.0, self._free_at.get(port, 0.0) - time.monotonic()))
-        card = Card(port, uid)
+        card = self._lying[port] = Card(port, bytes.fromhex(order["uid"]), torn=order.get("torn", False))
         read = card.was_read.wait(READ_WITHIN_SECONDS)
-        card.take_away()
-        self._free_at[port] = time.monotonic() + APART_SECONDS
+        if not order.get("stays"):
+            self._take_away(port)
         return read
+
+    def _take_away(self, port: int) -> None:
+        self._lying.pop(port).take_away()
+        self._free_at[port] = time.monotonic() + APART_SECONDS
+
+
+class Daemon:
+    """pcscd, which can be killed and started again."""
+
+    def __init__(self, command: list[str], listens_at: Path) -> None:
+        self._command, self._listens_at = command, listens_at
+        self.start()
+
+    def start(self) -> None:
+        for left in self._listens_at.parent.glob("pcscd.*"):
+            left.unlink()
+        self._process = subprocess.Popen(self._command, stdout=sys.stderr)  # our stdout speaks to the tests
+        _wait_for(self._listens_at, self._process)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait()
 
 
 def main(pcscd: str, configuration: str, listens_at: str, options: list[str]) -> None:
     """Serve until stdin ends. `listens_at` is pcscd's socket, which the doors outside are told of."""
     _loopback_up()
-    daemon = subprocess.Popen([pcscd, "--foreground", "--config", configuration, *options])
+    daemon = Daemon([pcscd, "--foreground", "--config", configuration, *options], Path(listens_at))
     readers = Readers()
     try:
-        _wait_for(Path(listens_at), daemon)
         print("ready", flush=True)  # noqa: T201
         for line in sys.stdin:
             order = json.loads(line)
-            read = readers.tap(order["port"], bytes.fromhex(order["uid"]))
-            print("read" if read else "unread", flush=True)  # noqa: T201
+            if "daemon" in order:
+                daemon.kill() if order["daemon"] == "kill" else daemon.start()
+            done = True if "daemon" in order else readers.obey(order)
+            print("read" if done else "unread", flush=True)  # noqa: T201
     finally:
-        daemon.terminate()
-        daemon.wait()
+        daemon.stop()
 
 
 if __name__ == "__main__":
