@@ -176,6 +176,7 @@ def _named(tx: Connection, actor: Actor, rows: Iterable[Row[Any]]) -> list[Tap]:
     shown = []
     for row in found:
         row.pop("keytag_id")
+        row["reason"] = _told_reason(row)
         setting = settings.get(row["door_id"], "never")
         named = row["person_id"] is not None and (setting == "always" or (setting == "priced" and row["event_id"] in entered))
         if named and row["person_id"] not in names:
@@ -183,6 +184,11 @@ def _named(tx: Connection, actor: Actor, rows: Iterable[Row[Any]]) -> list[Tap]:
         hidden = {} if named else {"person_id": None}
         shown.append(Tap(**{**row, **hidden}, person_name=names[row["person_id"]] if named else None, last_digits=None))
     return shown
+
+
+def _told_reason(row: dict[str, Any]) -> str | None:
+    """A door knows only the tags that it may admit; of any other that somebody holds, the hub knows better than "unknown"."""
+    return "no_grant" if row["reason"] == "tag_unknown" and row["person_id"] is not None else row["reason"]
 
 
 def _with_entry(tx: Connection, event_ids: list[int]) -> set[int]:
