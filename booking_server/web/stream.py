@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The event stream of open pages: it says that something changed, never what. Pages fetch what they may see.
 
-One look at the database per process and quarter of a second serves all viewers, and none is taken while nobody watches. A
-viewer costs a waiting task, no thread. If the database cannot be read there is no beat, so that pages know they are stale.
+One look at the database serves all viewers of a process, and none is taken while nobody watches. A viewer costs a waiting
+task, no thread. If the database cannot be read there is no beat, so that pages know they are stale.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from booking_server.ledger import service as ledger
 
 log = structlog.get_logger()
 
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.15
 BEAT_SECONDS = 15.0
 LASTS_SECONDS = 600.0
 """How long one stream lasts: the browser comes back by itself, and is checked anew."""

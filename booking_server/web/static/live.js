@@ -4,7 +4,7 @@
 // Without this file every page still works: a reload shows the same.
 (function () {
   "use strict";
-  const BEAT_LIMIT_MS = 40000, POLL_MS = 5000, RETRY_MS = 15000, SPREAD_MS = 300;
+  const BEAT_LIMIT_MS = 40000, POLL_MS = 5000, RETRY_MS = 15000, SPREAD_MS = 150;
   const address = document.body.dataset.stream;
   if (!address || !window.htmx) return;
   const waiting = new Set();

@@ -7,6 +7,7 @@ It never drops a translation that the source still uses, and never guesses one.
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -16,6 +17,8 @@ from babel.messages.pofile import read_po, write_po
 
 FOLDER = Path(__file__).parent
 SOURCE = FOLDER.parents[1]
+_UNDATED = datetime(2026, 1, 1, tzinfo=UTC)
+"""The files say no date of their own, so that they change only when words do."""
 METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 OPTIONS = {"**/templates/**.html": {"encoding": "utf-8", "trimmed": "true"}}
 KEYWORDS = {
@@ -49,12 +52,13 @@ def _is_whole(translated: object) -> bool:
 
 def update(language: str) -> Catalog:
     """Write messages.po and messages.mo of a language anew."""
-    folder = FOLDER / language / "LC_MESSAGES"
-    catalog = stored(language)
+    folder, catalog = FOLDER / language / "LC_MESSAGES", stored(language)
     catalog.update(extracted(), no_fuzzy_matching=True)
     catalog.obsolete.clear()
+    catalog.creation_date = catalog.revision_date = _UNDATED
+    catalog.last_translator, catalog.language_team, catalog.msgid_bugs_address = "", "", ""
     with (folder / "messages.po").open("wb") as file:
-        write_po(file, catalog, width=120, sort_output=True, no_location=True, omit_header=False)
+        write_po(file, catalog, width=120, sort_output=True, no_location=True)
     with (folder / "messages.mo").open("wb") as file:
         write_mo(file, catalog)
     return catalog
