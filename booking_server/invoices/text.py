@@ -37,12 +37,8 @@ def _head(invoice: Said) -> list[str]:
 
 def _body(invoice: Said) -> list[str]:
     words = invoice.words
-    rows = [
-        RULE,
-        f"{words['day']:<12}{words['what']:<34}{words['quantity']:>9}{words['unit_price']:>11}"
-        f"{words['vat_rate']:>9}{words['net']:>15}",
-        RULE,
-    ]
+    head = f"{words['day']:<12}{words['what']:<34}{words['quantity']:>9}{words['unit_price']:>11}"
+    rows = [RULE, f"{head}{words['vat_rate']:>9}{words['net']:>15}", RULE]
     for space, lines in groupby(sorted(invoice.lines, key=_space), key=_space):
         rows += [space, *(row for line in lines for row in _line(line))]
     return [*rows, RULE]

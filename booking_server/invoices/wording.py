@@ -40,8 +40,10 @@ _FINNISH = {
     "lines": "Mistä lasku koostuu",
     "basis": "Perusteena",
     "exempt": "0 %: arvonlisäveroton kiinteistön käyttöoikeus (arvonlisäverolaki 27 §).",
-    "amounts": "Rivien hinnat ovat verottomia. Vero lasketaan kerran kunkin verokannan summasta ja pyöristetään lähimpään senttiin.",
-    "days": "Päivä kestää klo 05:stä seuraavan aamun klo 05:een. Jokainen rivi avautuu sisäänkäyntiin tai varaukseen, johon se perustuu.",
+    "amounts": "Rivien hinnat ovat verottomia. Vero lasketaan kerran kunkin verokannan summasta "
+    "ja pyöristetään lähimpään senttiin.",
+    "days": "Päivä kestää kello viidestä seuraavan aamun kello viiteen. Jokainen rivi avautuu sisäänkäyntiin tai varaukseen, "
+    "johon se perustuu.",
     "page": "sivu",
     "late": "myöhässä saapunut, kuuluu kuulle {month}",
     "demo": "ESITTELY – ei maksettavaksi",
