@@ -1,86 +1,72 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# ruff: noqa: ARG002
-"""Does every event count exactly once, whatever order it comes in?"""
+"""Law 1: does every event count exactly once, whatever order it comes in, and for whoever held the tag then?"""
 
 import itertools
-from collections.abc import Collection, Iterator
-from datetime import UTC, datetime, timedelta
-from importlib import import_module
-from zoneinfo import ZoneInfo
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import select
 
 from access_contract.entries import Outcome
-from access_contract.messages import FIRST_PREVIOUS, ClockSynced, CommandDone, Event, Passed, Tapped, What
-from access_contract.vocabulary import AccessPointId, ClockQuality, TagHash
-from booking_server.db import Database, metadata
-from booking_server.ledger.ingest import Target, ingest
-from booking_server.ledger.rules import Holding
-from booking_server.ledger.tables import entries, taps
+from access_contract.messages import FIRST_PREVIOUS, Acknowledgement, ClockSynced, Event, Passed, Tapped, What
+from access_contract.vocabulary import AccessPointId, ClockQuality, TagHash, tag_hash
+from booking_server.doors import service as doors
+from booking_server.doors.lookups import HubLookups
+from booking_server.ledger.ingest import ingest
+from booking_server.ledger.tables import counters, entries, events, taps
+from booking_server.tags import service as tags
+from tests.booking_server.hub import HOST, NOW, TAG, Hub
 
-for noun in ("access", "audit", "billing", "bookings", "doors", "invoices", "ledger", "people", "places", "tags"):
-    import_module(f"booking_server.{noun}.tables")
-NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 IN = AccessPointId("in")
+MINUTE = timedelta(minutes=1)
+ORDERS = [*itertools.permutations(range(5))]
 
 
-class Known:
-    """One door, one tag, one person, one space."""
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The door of the hub's room, and how it names Aino's keytag."""
 
-    def keytags(self, tx: Connection, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
-        return dict.fromkeys(named, 1)
+    hub: Hub
+    keytag: int
+    tag: TagHash
 
-    def holdings(self, tx: Connection, keytag_ids: Collection[int]) -> dict[int, list[Holding]]:
-        ever = Holding(person_id=1, from_at=NOW - timedelta(days=1000), until_at=None)
-        return {keytag_id: [ever] for keytag_id in keytag_ids}
+    def send(self, *contents: bytes) -> list[Acknowledgement]:
+        """Take in one message of the door, and return what it is told after the commit."""
+        with self.hub.desk.database.write() as tx:
+            return ingest(tx, HubLookups(), now=NOW, door_id="room", contents=contents)
 
-    def targets(self, tx: Connection, points: Collection[tuple[str, str]]) -> dict[tuple[str, str], Target]:
-        return dict.fromkeys(points, Target(space_id=2, zone=ZoneInfo("Europe/Helsinki")))
+    def tap(self) -> Tapped:
+        return Tapped(access_point=IN, tag=self.tag, granted=True)
 
-    def bookings(self, tx: Connection, booking_ids: Collection[int]) -> set[int]:
-        return set()
+    def story(self) -> list[bytes]:
+        """Two taps a minute apart, the first before the clock was set, and what became of each."""
+        return [
+            _written(1, self.tap(), 0, ClockQuality.UNTRUSTED),
+            _written(2, Passed(tap=1, outcome=Outcome.ENTERED), 1, ClockQuality.UNTRUSTED),
+            _written(3, ClockSynced(), 2),
+            _written(4, self.tap(), 60),
+            _written(5, Passed(tap=4, outcome=Outcome.ASSUMED), 61),
+        ]
 
-    def command_done(self, tx: Connection, now: datetime, door_id: str, done: CommandDone) -> None:
-        return None
+    def check_story(self) -> None:
+        """Two taps of Aino, two entries of one visit: the later merged into the earlier."""
+        with self.hub.desk.database.read() as tx:
+            tapped = tx.execute(select(taps.c.at, taps.c.outcome, taps.c.person_id).order_by(taps.c.at)).all()
+            merging = select(entries.c.id, entries.c.merged_into, entries.c.space_id)
+            made = tx.execute(merging.join(taps, taps.c.event_id == entries.c.tap_event_id).order_by(taps.c.at)).all()
+        aino, room = self.hub.aino, self.hub.room
+        assert [tuple(row) for row in tapped] == [(NOW, "entered", aino), (NOW + MINUTE, "assumed", aino)]
+        assert [(row.merged_into, row.space_id) for row in made] == [(None, room), (made[0].id, room)]
 
 
 @pytest.fixture
-def database() -> Iterator[Database]:
-    database = Database("sqlite://")
-    metadata.create_all(database.engine)
-    at = {"created_at": NOW}
-    rows: dict[str, list[dict[str, object]]] = {
-        "sites": [{"id": 1, "name": "Hub", "time_zone": "Europe/Helsinki", **at}],
-        "areas": [
-            {"id": 1, "site_id": 1, "name": "Hub", "kind": "site"},
-            {"id": 2, "site_id": 1, "name": "S", "kind": "space"},
-        ],
-        "spaces": [{"area_id": 2, "kind": "office", "capacity": 1, "bookable": False, "tap_is_entry_when_unlocked": False}],
-        "customers": [{"id": 1, "name": "C", "address": "", "email": "", **at}],
-        "people": [{"id": 1, "name": "P", "email": "", "language": "fi", "customer_id": 1, **at}],
-        "keytags": [{"id": 1, "number_sealed": b"x", "number_index": "x", "last_digits": "1D80", **at}],
-        "doors": [
-            {
-                "id": "front",
-                "site_id": 1,
-                "name": "Front",
-                "tag_key_sealed": b"",
-                "log_named": "priced",
-                "log_reason": "",
-                "log_days": 90,
-                "snapshot_expiry_days": 14,
-                "rules": {},
-                **at,
-            }
-        ],
-    }
-    with database.write() as tx:
-        for name, values in rows.items():
-            tx.execute(insert(metadata.tables[name]), values)
-    yield database
-    database.close()
+def room(hub: Hub) -> Room:
+    keytag = hub.desk.tag(hub.aino, TAG)
+    with hub.desk.database.read() as tx:
+        return Room(hub, keytag, tag_hash(doors.tag_key(tx, hub.desk.keys.vault, "room"), TAG))
 
 
 def _written(sequence: int, what: What, seconds: int, clock: ClockQuality = ClockQuality.SYNCED) -> bytes:
@@ -98,61 +84,49 @@ def _written(sequence: int, what: What, seconds: int, clock: ClockQuality = Cloc
     )
 
 
-def _tap() -> Tapped:
-    return Tapped(access_point=IN, tag=TagHash("a" * 64), granted=True)
-
-
-STORY = [
-    _written(1, _tap(), 0, ClockQuality.UNTRUSTED),
-    _written(2, Passed(tap=1, outcome=Outcome.ENTERED), 1, ClockQuality.UNTRUSTED),
-    _written(3, ClockSynced(), 2),
-    _written(4, _tap(), 60),
-    _written(5, Passed(tap=4, outcome=Outcome.ASSUMED), 61),
-]
-
-
-@pytest.mark.parametrize("order", [*itertools.permutations(range(5))][::8])
-def test_order_of_arrival_and_replay_change_nothing(database: Database, order: tuple[int, ...]) -> None:
-    """Two taps a minute apart, one of them before the clock was set, are two taps, two entries, one merged, in any order."""
+@pytest.mark.parametrize("order", ORDERS[::8])
+def test_order_of_arrival_and_replay_change_nothing(room: Room, order: Sequence[int]) -> None:
+    """Each event in a message of its own, in any order, all of them twice: the same two taps and entries."""
     for number in [*order, *order]:
-        with database.write() as tx:
-            said = ingest(tx, Known(), now=NOW, door_id="front", contents=[STORY[number]])
-    with database.read() as tx:
-        tapped = tx.execute(select(taps.c.at, taps.c.outcome).order_by(taps.c.at)).all()
-        made = tx.execute(
-            select(entries.c.id, entries.c.merged_into)
-            .join(taps, taps.c.event_id == entries.c.tap_event_id)
-            .order_by(taps.c.at)
-        ).all()
-    assert [tuple(row) for row in tapped] == [(NOW, "entered"), (NOW + timedelta(seconds=60), "assumed")]
-    assert [row.merged_into for row in made] == [None, made[0].id]
+        said = room.send(room.story()[number])
+    room.check_story()
     assert (said[0].up_to, said[0].missing, said[0].forked) == (5, [], False)
 
 
-@pytest.mark.parametrize("order", [*itertools.permutations(range(5))][::8])
-def test_one_message_or_many_come_to_the_same(database: Database, order: tuple[int, ...]) -> None:
-    """The same events in one message, each of them twice, are the same taps and entries."""
-    with database.write() as tx:
-        said = ingest(tx, Known(), now=NOW, door_id="front", contents=[STORY[number] for number in [*order, *order]])
-    with database.read() as tx:
-        tapped = tx.execute(select(taps.c.at, taps.c.outcome, taps.c.person_id).order_by(taps.c.at)).all()
-        made = tx.execute(select(entries.c.id, entries.c.merged_into).order_by(entries.c.id)).all()
-    assert [tuple(row) for row in tapped] == [(NOW, "entered", 1), (NOW + timedelta(seconds=60), "assumed", 1)]
-    assert sorted(row.merged_into is None for row in made) == [False, True]
+@pytest.mark.parametrize("order", ORDERS[::24])
+def test_one_message_or_many_come_to_the_same(room: Room, order: Sequence[int]) -> None:
+    """All events in one message, in any order and each of them twice."""
+    said = room.send(*(room.story()[number] for number in [*order, *order]))
+    room.check_story()
     assert (said[0].up_to, said[0].missing, said[0].forked) == (5, [], False)
 
 
-def test_another_event_under_a_known_number_is_a_fork(database: Database) -> None:
+def test_another_event_under_a_known_number_is_a_fork(room: Room) -> None:
     """A door that says something else under the same number is told so, and what was stored first stands."""
-    with database.write() as tx:
-        ingest(tx, Known(), now=NOW, door_id="front", contents=[STORY[3]])
-        said = ingest(tx, Known(), now=NOW, door_id="front", contents=[_written(4, _tap(), 99)])
-        assert tx.execute(select(taps.c.at)).scalars().all() == [NOW + timedelta(seconds=60)]
+    room.send(room.story()[3])
+    said = room.send(_written(4, room.tap(), 99))
+    with room.hub.desk.database.read() as tx:
+        assert tx.execute(select(taps.c.at)).scalars().all() == [NOW + MINUTE]
     assert said[0].forked
     assert said[0].missing == [1, 2, 3]
 
 
-def test_rubbish_is_counted_and_never_fatal(database: Database) -> None:
-    """What cannot be read stores nothing and acknowledges nothing."""
-    with database.write() as tx:
-        assert ingest(tx, Known(), now=NOW, door_id="front", contents=[b"{", b"\xff", b'{"sequence": 1}']) == []
+def test_a_tap_belongs_to_whoever_held_the_tag_at_its_instant(room: Room) -> None:
+    """Handed from Aino to Ville in between: what comes in late is still hers, and what nobody held is nobody's."""
+    hub, vault = room.hub, room.hub.desk.keys.vault
+    with hub.desk.database.write() as tx:
+        tags.take_back_tag(tx, HOST, now=NOW + MINUTE, keytag_id=room.keytag)
+        tags.hand_out_tag(tx, HOST, now=NOW + 2 * MINUTE, vault=vault, number=TAG, person_id=hub.ville)
+    room.send(*(_written(number, room.tap(), at) for number, at in ((1, 0), (2, 59), (3, 60), (4, 120))))
+    with hub.desk.database.read() as tx:
+        held = tx.execute(select(events.c.sequence, taps.c.person_id).join(events).order_by(events.c.sequence)).all()
+    assert [row.person_id for row in held] == [hub.aino, hub.aino, None, hub.ville]
+
+
+def test_rubbish_is_counted_and_never_fatal(room: Room) -> None:
+    """What cannot be read stores nothing and acknowledges nothing; what came with it is stored all the same."""
+    assert room.send(b"{", b"\xff", b'{"sequence": 1}') == []
+    assert room.send(b"{", room.story()[0])[0].up_to == 1
+    with room.hub.desk.database.read() as tx:
+        assert tx.execute(select(counters.c.name, counters.c.count)).all() == [("malformed_event", 4)]
+        assert len(tx.execute(select(events.c.id)).all()) == 1
