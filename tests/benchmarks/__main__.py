@@ -8,7 +8,7 @@ from importlib import import_module
 
 from tests.benchmarks.measure import Result
 
-ALL = ("decision",)
+ALL = ("decision", "tap", "ingest")
 
 
 def row(result: Result) -> str:
