@@ -31,7 +31,6 @@ from tests.system.settings_file import write_settings
 from tests.system.turned_clock import ClockHand
 
 SERVER = Path(sys.executable).with_name("booking-server")
-PULSE_SECONDS = 3.0
 SELLER = {
     "name": "Demo Learning Hub",
     "address": "Metsänneidonkuja 6, 02130 Espoo",
@@ -43,7 +42,9 @@ SELLER = {
 class Building:
     """A hub's machines in one folder. `readers` names the doors that get a real pcscd reader; the others' are simulated."""
 
-    def __init__(self, *, at: datetime, database: str | None = None, readers: Sequence[str] = (), language: str = "en") -> None:
+    def __init__(
+        self, *, at: datetime, database: str | None = None, readers: Sequence[str] = (), pulse_seconds: float = 3.0
+    ) -> None:
         """Prepare an empty building whose clock says `at` (aware). `database` is an SQLAlchemy URL, SQLite if None."""
         self._stack = ExitStack()
         try:
@@ -62,7 +63,8 @@ class Building:
         self.doors: dict[str, Door] = {}
         self._readers = frozenset(readers)
         self._children: dict[str, Child] = {}
-        self._write_settings(language)
+        self._pulse_seconds = pulse_seconds
+        self._write_settings()
 
     @property
     def web_address(self) -> str:
@@ -149,7 +151,7 @@ class Building:
         room = self.room if door_id in self._readers else None
         own: dict[str, object] = {
             "simulated": {"control": "control", "clock": str(self.hand.file)},
-            "lock": {"pin": 17, "pulse_seconds": PULSE_SECONDS},
+            "lock": {"pin": 17, "pulse_seconds": self._pulse_seconds},
             "lamps": {"granted": 23, "refused": 24},
         }
         door = Door(to, self.processes, self._plugs.plug(self.broker_port), room, **(own | settings))
@@ -173,12 +175,12 @@ class Building:
     def state(self) -> Path:
         return self.folder / "s"
 
-    def _write_settings(self, language: str) -> None:
+    def _write_settings(self) -> None:
         settings = {
             "database": self.database_url,
             "state_folder": str(self.state),
             "demo": True,
-            "language": language,
+            "language": "en",
             "web": {"host": "127.0.0.1", "port": self.web_port, "secure_cookies": False},
             "broker": {"host": "127.0.0.1", "port": self.broker_port},
             "seller": SELLER,

@@ -17,7 +17,7 @@ from tests.system import pcsc, plan
 from tests.system.building import Building
 from tests.system.parts import CHECKOUT
 from tests.system.processes import NotReady
-from tests.system.story import SHOP, STUDIO, Story, StoryFailed, play
+from tests.system.story import PULSE_SECONDS, SHOP, STUDIO, Story, StoryFailed, play
 from tests.system.story_steps import STEPS
 
 INVOICES = CHECKOUT / "build" / "demo"
@@ -51,7 +51,7 @@ def readers(*doors: str) -> tuple[str, ...]:
 def _once() -> int:
     started = time.perf_counter()
     real = readers(STUDIO, SHOP)
-    with Building(at=plan.START, readers=real) as building:
+    with Building(at=plan.START, readers=real, pulse_seconds=PULSE_SECONDS) as building:
         story = Story(building, INVOICES)
         play(story, STEPS, _say)
     _say(f"\nreader:  {'pcsc: the real pcscd, with virtual readers' if real else 'simulated'}")

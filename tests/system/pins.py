@@ -94,7 +94,7 @@ class PinHistory:
 
     def _moved(self, move: Move) -> None:
         with self._lock:
-            if self._now.get(move.pin, False) != move.on:
+            if move.on or self._now.get(move.pin, False):  # a lamp that is lit again while it is lit says so again
                 self.moves.append(move)
             self._now[move.pin] = move.on
         for call in self._told:

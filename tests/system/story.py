@@ -27,7 +27,10 @@ T = TypeVar("T")
 NUMBER = TagNumber.parse("04782E21801D80")
 STUDIO, SHOP = "studio", "shop"
 """The doors of the story, each with one reader."""
+PULSE_SECONDS = 1.0
 REACTION_SECONDS = 6.0
+KNOWN_WITHIN_SECONDS = 0.25
+"""What staff change is true at every door that is online this soon; nobody walks to a door faster."""
 
 
 class StoryFailed(Exception):
@@ -56,14 +59,20 @@ class Story:
 
     def tap(self, door_id: str, *, opens: bool) -> Reaction:
         """Tap the story's keytag and return how the door reacted. Raise StoryFailed if it reacted otherwise."""
-        door, since = self.door(door_id), time.monotonic()
-        before = len(self.desk.taps())
+        door = self.door(door_id)
+        wait_for(lambda: not door.pins.is_on("relay"), f"the door {door_id} has locked again")
+        before, since = len(self.desk.taps()), time.monotonic()
         door.tap(NUMBER)
         lamp = wait_for(lambda: _lamp(door, since), f"the door {door_id} reacts to the tap", limit_seconds=REACTION_SECONDS)
         relay = door.pins.rises("relay", since)
         if (lamp.pin == "granted", bool(relay)) != (opens, opens):
             raise StoryFailed(f"the door {door_id} showed {lamp.pin!r} and its relay moved {len(relay)} times")
         return Reaction(before, (relay[0] if relay else lamp).at - since)
+
+    def walk_to_the_door(self) -> None:
+        """Let the shortest time pass in which a change must be known; the next tap proves that it is."""
+        since = time.monotonic()
+        wait_for(lambda: time.monotonic() - since > KNOWN_WITHIN_SECONDS, "a short walk")
 
     def tap_stored(self, after: int) -> Tap:
         """The one tap that reached the server since it had `after` of them. Raise NotReady or StoryFailed."""

@@ -129,9 +129,10 @@ def _sent(story: Story) -> bool:
 
 
 def refused(story: Story) -> str:
+    story.walk_to_the_door()
     reaction = story.tap(STUDIO, opens=False)
     tap = story.tap_stored(reaction.taps_before)
-    _must_be(tap.reason, "no_grant", "the reason")
+    _must_be(tap.reason, "no_grant", f"the reason ({tap.decided_by} decided {reaction})")
     story.page_says("/", "No access has been granted to this door.")
     return f"red lamp {reaction}; Today says: no access has been granted"
 
@@ -229,6 +230,7 @@ def block(story: Story) -> str:
 
 
 def refused_when_blocked(story: Story) -> str:
+    story.walk_to_the_door()
     reaction = story.tap(SHOP, opens=False)
     tap = story.tap_stored(reaction.taps_before)
     _must_be(tap.reason, "tag_blocked", "the reason")

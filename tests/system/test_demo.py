@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -40,6 +44,39 @@ def _below(folder: Path) -> list[str]:
         if str(folder) in words:
             found.append(words)
     return found
+
+
+def _order(port: int, order: dict[str, object], **headers: str) -> int:
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("POST", "/do", json.dumps(order), {"Content-Type": "application/json", **headers})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def _seen(port: int) -> dict[str, Any]:
+    """What an open panel is shown now, by door, and of the building."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/live")
+    state: dict[str, Any] = json.loads(connection.getresponse().readline().removeprefix(b"data: "))
+    connection.close()
+    return state | {door["id"]: door for door in state["doors"]}
+
+
+def _the_panel_moves_a_door(port: int) -> None:
+    """A member's tap lets in and arrives, a stranger's is refused; a page of another name or kind is not answered."""
+    assert _order(port, {"do": "tap", "door": "studio", "keytag": "0"}) == 204
+    assert _order(port, {"do": "tap", "door": "office", "keytag": "stranger"}) == 204
+    assert _order(port, {"do": "leaf", "door": "studio", "open": True}) == 204
+    wait_for(lambda: _seen(port)["studio"]["last"]["arrived"], "the tap arrives at the server")
+    wait_for(lambda: _seen(port)["office"]["last"]["reason"] == "tag_unknown", "the stranger's tap arrives")
+    assert _seen(port)["studio"]["last"]["granted"]
+    assert _seen(port)["studio"]["contact"]
+    assert not _seen(port)["office"]["relay"]
+    assert _order(port, {"do": "plug", "door": "office", "in": False}, Host="hub.example.org") == 403
+    assert _order(port, {"do": "plug", "door": "office", "in": False}, **{"Content-Type": "text/plain"}) == 403
+    assert _order(port, {"do": "dance"}) == 400
+    assert _seen(port)["office"]["plugged"]
 
 
 @pytest.fixture
@@ -81,6 +118,7 @@ def test_the_hub_to_play_with_comes_up_and_goes(short_folder: Path) -> None:
         )
         Visitor(panel).see("/").must_say("Door panel", "Keytags")
         Visitor(pages).see("/sign-in")
+        _the_panel_moves_a_door(urlsplit(panel).port or 0)
         assert _below(short_folder)
     finally:
         demo.send_signal(signal.SIGTERM)

@@ -80,7 +80,7 @@ def _unacknowledged(door: Door) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def whole() -> Iterator[Hub]:
-    with Building(at=AT) as building:
+    with Building(at=AT, pulse_seconds=PULSE_SECONDS) as building:
         building.command("init")
         desk = building.desk()
         space = desk.space(desk.site("Hub"), "Studio", "co-creation", capacity=5)
@@ -92,7 +92,7 @@ def whole() -> Iterator[Hub]:
         desk.grant(person, space, from_day=date(2026, 3, 1))
         building.start_broker()
         building.start_doors()
-        door = building.door("front", lock={"pin": 17, "pulse_seconds": PULSE_SECONDS})
+        door = building.door("front")
         yield Hub(building, desk, door, space, person, second)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.system import parts, pcsc, plan
 from tests.system.building import Building
-from tests.system.story import SHOP, STUDIO, Story, play
+from tests.system.story import PULSE_SECONDS, SHOP, STUDIO, Story, play
 from tests.system.story_steps import STEPS
 
 pytestmark = pytest.mark.skipif(parts.mosquitto() is None, reason=parts.missing("Mosquitto"))
@@ -21,7 +21,8 @@ def test_a_tap_becomes_an_invoice_line(reader: str, tmp_path: Path) -> None:
     if reader == "pcsc" and (reason := pcsc.why_not()):
         pytest.skip(reason)
     told: list[str] = []
-    with Building(at=plan.START, readers=(STUDIO, SHOP) if reader == "pcsc" else ()) as building:
+    readers = (STUDIO, SHOP) if reader == "pcsc" else ()
+    with Building(at=plan.START, readers=readers, pulse_seconds=PULSE_SECONDS) as building:
         story = Story(building, tmp_path)
         play(story, STEPS, told.append)
     assert len(told) == len(STEPS)
