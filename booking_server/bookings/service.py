@@ -146,8 +146,13 @@ def _in_the_way(tx: Connection, space: places.Space, start_at: datetime, end_at:
     if full is None:
         return Invalid("start", "{space} was just booked by somebody else. Try again.", space=space.name)
     start, end = (at.astimezone(zone).strftime("%d.%m.%Y %H:%M") for at in full)
-    message = "{space} is already booked from {start} to {end}. Choose another time."
-    return Invalid("start", message, space=space.name, start=start, end=end)
+    return Invalid(
+        "start",
+        "{space} is already booked from {start} to {end}. Choose another time.",
+        space=space.name,
+        start=start,
+        end=end,
+    )
 
 
 def _check_person(person: people.Person) -> None:
