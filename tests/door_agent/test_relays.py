@@ -29,7 +29,7 @@ def relay_pin() -> Iterator[RememberingPin]:
     Device.pin_factory = None
 
 
-def quiet(_name: str, _on: bool) -> None:
+def quiet(_name: str, _on: bool) -> None:  # noqa: FBT001
     pass
 
 
@@ -152,7 +152,7 @@ def test_a_watcher_is_told_of_each_move_of_the_relay(relay_pin: RememberingPin) 
     seen: list[tuple[str, bool]] = []
     over = threading.Event()
 
-    def watch(name: str, on: bool) -> None:
+    def watch(name: str, on: bool) -> None:  # noqa: FBT001
         seen.append((name, on))
         if not on:
             over.set()
