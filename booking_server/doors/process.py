@@ -23,7 +23,7 @@ from booking_server.db import Database
 from booking_server.doors import commands
 from booking_server.doors import service as doors
 from booking_server.doors.dispatching import Dispatcher
-from booking_server.doors.index import Index, utc_day
+from booking_server.doors.index import Index
 from booking_server.doors.lookups import HubLookups
 from booking_server.doors.notice import Notice, notice_of
 from booking_server.doors.receiving import Parts, Receiver
@@ -117,12 +117,9 @@ class Hub:
             if due:
                 upkeep_at = self._clock.monotonic() + UPKEEP_SECONDS
                 self._upkeep()
-            if changed or due or self._day_began():
+            if changed or due:
                 self._snapshots.changed(self._index.refresh(self._clock.now()), self._clock.monotonic())
                 self._dispatcher.look()
-
-    def _day_began(self) -> bool:
-        return utc_day(self._clock.now()) != self._index.known.day
 
     def _upkeep(self) -> None:
         """Give up on commands whose time is over, and on doors that are no longer heard."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from sqlalchemy import Connection
@@ -145,24 +144,23 @@ class Receiver:
         vault, now = self._parts.keys.vault, self._parts.clock.now()
         commands.captured(tx, now=now, vault=vault, door_id=door, capture_id=capture, number=number)
 
-    def _store(self, door: DoorId, write: Callable[[Connection], Any], done: Callable[[Any], None] | None = None) -> None:
-        """Have `write` done for a door that the server has; then `done` with what came of it."""
+    def _store(self, door: DoorId, write: Callable[[Connection], None]) -> None:
+        """Have `write` done for a door that the server has."""
 
-        def guarded(tx: Connection) -> Any:
+        def guarded(tx: Connection) -> Dropped | None:
             try:
                 doors.door(tx, door)
                 with tx.begin_nested():
-                    return write(tx)
+                    write(tx)
+                return None
             except NotFound:
                 return self._counted(tx, "unknown_door", door)
             except (DataError, IntegrityError):
                 return self._counted(tx, "unstorable", door)
 
-        def after(result: Any) -> None:
-            if isinstance(result, Dropped):
+        def after(result: Dropped | None) -> None:
+            if result is not None:
                 self._tell(result.cause, door)
-            elif done is not None:
-                done(result)
 
         self._put(Work(write=guarded, done=after))
 

@@ -21,6 +21,7 @@ from access_contract.messages import (
     MESSAGE_BYTES_MAX,
     Answer,
     Capture,
+    Captured,
     CommandDone,
     Events,
     Open,
@@ -36,6 +37,7 @@ from access_contract.vocabulary import Reason, TagNumber, tag_hash
 from booking_server.db import Database
 from booking_server.doors import commands
 from booking_server.doors import service as doors
+from booking_server.doors.process import UPKEEP_SECONDS
 from booking_server.keys import make_keys
 from booking_server.ledger.tables import counters, entries, events, taps
 from tests.booking_server.doors.fake_door import IN, FakeDoor
@@ -213,6 +215,7 @@ def test_bad_messages_are_counted_told_once_and_open_nothing(server: Server, hub
             room.say("events", b'{"kind": "party", "v": 1}')
             room.say("ask", room.asking(TAG, "first"))
             room.say("ask", msgspec.structs.replace(lobby.asking(TAG, secrets.token_hex(8)), sealed=b"x" * 60))
+            room.say("captured", Captured(capture="c", sealed=b"x" * 60))
             room.publish(f"{ROOT}/door/room/up/whatever", b"{}")
             room.say("events", Events(events=[msgspec.Raw(b'{"journal": "\\u0000"}')]))
             room.say("events", Events(events=[msgspec.Raw(stolen.replace(b'"sequence":1', b'"sequence":99999999999'))]))
@@ -224,7 +227,7 @@ def test_bad_messages_are_counted_told_once_and_open_nothing(server: Server, hub
             ("oversized", "room"): 2,
             ("unknown_kind", "room"): 2,
             ("replayed_ask", "room"): 2,
-            ("unreadable_number", "room"): 2,
+            ("unreadable_number", "room"): 4,
             ("unknown_topic", ""): 2,
             ("malformed_event", "room"): 4,
             ("misaddressed_event", "lobby"): 2,
@@ -267,6 +270,28 @@ def test_a_command_goes_out_once_under_the_latest_nonce(server: Server, hub: Hub
         room.send(room.write(CommandDone(command=second, did="open", refusal="door_blocked")))
         room.acknowledged(2)
         assert hub.desk.outcome(second) == "door_blocked"
+
+
+@ON_SQLITE
+def test_a_command_that_waits_to_be_marked_as_sent_is_not_taken_twice(server: Server, hub: Hub, door: MakeDoor) -> None:
+    """Not even if the door has a new nonce by then: while another holds the database, and afterwards, it goes out once."""
+    server.start()
+    with door("room") as room:
+        room.report()
+        wait_for(lambda: hub.desk.online("room"), "the door is online")
+        with hub.desk.database.write() as tx:
+            asked = commands.ask_open(tx, HOST, now=hub.desk.clock.now(), door_id="room", reason="delivery")
+        with hub.desk.database.write():
+            room.report()
+            room.ask(TAG)
+            seen = hub.desk.clock.monotonic() + 2 * UPKEEP_SECONDS
+            wait_for(lambda: hub.desk.clock.monotonic() > seen, "two looks at what waits")
+        wait_for(lambda: room.of(Open), "it is sent")
+        with door("lobby") as lobby:
+            lobby.report()
+            wait_for(lambda: hub.desk.online("lobby"), "everything taken before is written")
+        room.ask(TAG)
+        assert [sent.command for sent in room.of(Open)] == [asked.command]
 
 
 @ON_SQLITE
