@@ -7,13 +7,15 @@ Nothing in it needs to survive, so it lies in memory where there is room and nev
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -24,6 +26,7 @@ from psycopg import sql
 from tests.system import parts
 from tests.system.processes import Processes
 
+_PREFIX = "hubkey-postgres-"
 _MEMORY = Path("/dev/shm")  # noqa: S108
 _MEMORY_BYTES_MIN = 2_000_000_000
 _SETTINGS = {
@@ -32,6 +35,7 @@ _SETTINGS = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "autovacuum": "off",
+    "dynamic_shared_memory_type": "mmap",
     "max_connections": "60",
     "shared_buffers": "32MB",
 }
@@ -74,20 +78,42 @@ class Cluster:
 
 @contextmanager
 def cluster() -> Iterator[Cluster]:
-    """Run a cluster. Ask `parts.postgres_bin()` first whether there is one to run."""
+    """Run a cluster; at the end whoever is still connected is turned out. Ask `parts.postgres_bin()` first whether there is one to run."""
     programs = parts.postgres_bin()
     assert programs is not None, parts.missing("PostgreSQL")
-    folder = Path(tempfile.mkdtemp(prefix="hubkey-postgres-", dir=_MEMORY if _has_room(_MEMORY) else None))
+    where = _MEMORY if _has_room(_MEMORY) else Path(tempfile.gettempdir())
+    _sweep(where)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=where))
     try:
-        _make(programs, folder)
-        with Processes(folder / "logs") as processes:
+        with _locked(folder), Processes(folder / "logs") as processes:
+            _make(programs, folder)
             settings = [word for key, value in _SETTINGS.items() for word in ("-c", f"{key}={value}")]
             run: list[str | Path] = [programs / "postgres", "-D", folder / "data", "-k", folder, *settings]
             server = processes.start("postgres", _as_allowed_user(run), folder=folder)
             server.wait_until(lambda: _is_ready(programs, folder))
-            yield Cluster(programs, folder)
+            try:
+                yield Cluster(programs, folder)
+            finally:
+                server.process.send_signal(signal.SIGINT)
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock while this process lives; the lock is there only once it is held."""
+    with (folder / "lock.new").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        (folder / "lock.new").rename(folder / "lock")
+        yield
+
+
+def _sweep(where: Path) -> None:
+    """Remove the clusters of test runs that were killed: nobody holds their locks any more."""
+    for lock in where.glob(f"{_PREFIX}*/lock"):
+        with suppress(OSError), lock.open() as left:
+            fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent)
 
 
 def _make(programs: Path, folder: Path) -> None:
