@@ -78,7 +78,10 @@ class Cluster:
 
 @contextmanager
 def cluster() -> Iterator[Cluster]:
-    """Run a cluster; at the end whoever is still connected is turned out. Ask `parts.postgres_bin()` first whether there is one to run."""
+    """Run a cluster; at the end whoever is still connected is turned out.
+
+    Ask `parts.postgres_bin()` first whether there is one to run.
+    """
     programs = parts.postgres_bin()
     assert programs is not None, parts.missing("PostgreSQL")
     where = _MEMORY if _has_room(_MEMORY) else Path(tempfile.gettempdir())
