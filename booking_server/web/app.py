@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 from urllib.parse import quote
 
 from flask import Flask, Response, g, redirect, request, session
 from flask_babel import Babel
 from flask_wtf import CSRFProtect
+from werkzeug.exceptions import BadRequest
+from werkzeug.routing import IntegerConverter
 from werkzeug.wrappers import Response as AnyResponse
 
 from booking_server.clock import Clock
@@ -68,6 +71,9 @@ def create_app(database: Database, config: Config, keys: Keys, clock: Clock) -> 
         default_translation_directories=f"{app.root_path}/translations",
         locale_selector=wording.chosen_language,
     )
+    app.url_map.converters["int"] = _Number
+    app.logger.disabled = True  # problems.py logs what broke, once
+    app.before_request(_refuse_nul)
     app.before_request(_require_sign_in)
     app.after_request(_guard)
     wording.teach(app)
@@ -97,6 +103,20 @@ def _add_views(app: Flask) -> None:
     for module in VIEWS:
         if find_spec(module.rpartition(".")[0]) is not None and find_spec(module) is not None:
             app.register_blueprint(import_module(module).pages)
+
+
+class _Number(IntegerConverter):
+    """A number in an address that a database can hold; with a larger one there is no such page."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"max": 2**31 - 1, **kwargs})
+
+
+def _refuse_nul() -> None:
+    """No text holds a NUL: a database may refuse it, and nobody types one."""
+    sent = (request.path, *request.args.values(), *request.form.values())
+    if any("\x00" in text for text in sent):
+        raise BadRequest
 
 
 def _require_sign_in() -> AnyResponse | None:

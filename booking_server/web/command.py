@@ -11,6 +11,7 @@ from booking_server import schema
 from booking_server.config import clock_of, load
 from booking_server.db import Database
 from booking_server.keys import load_keys
+from booking_server.logs import write_lines
 from booking_server.web.asgi import serve
 
 
@@ -18,6 +19,7 @@ from booking_server.web.asgi import serve
 @click.pass_obj
 def web(config_file: Path) -> None:
     """Serve the pages for staff at web.host and web.port. Put HTTPS in front of it; see web.secure_cookies."""
+    write_lines()
     config = load(config_file)
     keys = load_keys(config.folder)
     database = Database(config.database)

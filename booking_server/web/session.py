@@ -15,7 +15,7 @@ from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import BadSignature
 
-from booking_server.actors import Actor, Role
+from booking_server.actors import Actor
 from booking_server.db import Database
 from booking_server.people import service as people
 
@@ -46,7 +46,7 @@ def actor_of(database: Database, session: Mapping[str, Any]) -> Actor | None:
         account = people.account(tx, session["account"])
     if account is None or account.closed or account.session_number != session.get("number"):
         return None
-    return Actor(name=account.name, role=Role(account.role), account_id=account.id)
+    return account.actor()
 
 
 def read_cookie(app: Flask, value: str) -> dict[str, Any]:
