@@ -7,9 +7,11 @@ of its own fails it ends, so that it can be started again; doors decide alone me
 
 from __future__ import annotations
 
+import fcntl
 import signal
 import ssl
 import threading
+from typing import IO
 
 import structlog
 from sqlalchemy import Connection
@@ -43,6 +45,7 @@ _log = structlog.get_logger()
 
 def run(config: Config) -> None:
     """Run until SIGTERM or SIGINT. Raise BadConfiguration where a part is missing, or whatever ended the process."""
+    alone = _alone(config)
     database = Database(config.database)
     try:
         hub = Hub(config, database)
@@ -52,6 +55,7 @@ def run(config: Config) -> None:
         hub.run(stopping)
     finally:
         database.close()
+        alone.close()
 
 
 class Ended(BookingServerError):
@@ -151,6 +155,20 @@ def _check_tables(database: Database) -> None:
         raise BadConfiguration(
             f"{database.engine.url}: its tables are not of this version; run: booking-server database upgrade"
         )
+
+
+def _alone(config: Config) -> IO[str]:
+    """Hold this identity: two processes with one name would take the broker's line from each other for ever."""
+    try:
+        lock = (config.folder / f"{config.broker.identity}.lock").open("a")
+    except OSError as error:
+        raise BadConfiguration(f"state_folder is {config.state_folder!r}, which cannot be used ({error.strerror})") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise BadConfiguration(f"another `booking-server doors` runs as {config.broker.identity!r}; stop it first") from None
+    return lock
 
 
 def _tls(config: Config) -> ssl.SSLContext:
