@@ -32,16 +32,21 @@ from door_agent.snapshots import SnapshotStore
 def run(config_file: Path) -> None:
     """Run the door until SIGTERM or SIGINT. Raise DoorError with one clear sentence."""
     config = load(config_file)
-    settings, keys = settings_of(config_file, config), read_keys(config_file, config)
-    use_pins(mock=config.demo)
     with ExitStack() as ends:
-        folder = _own_folder(config_file, config, ends)
-        loop = _loop(config_file, config, settings, keys, folder, ends)
+        loop = made(config_file, config, ends)
         threading.excepthook = lambda args: loop.broken(args.exc_value or SystemExit(1))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: loop.put(None))
         loop.parts.link.start(config.broker, config_file)
         loop.run()
+
+
+def made(config_file: Path, config: Config, ends: ExitStack) -> Loop:
+    """Return the loop with all its parts, not connected yet; `ends` takes them down again. Raise DoorError."""
+    settings, keys = settings_of(config_file, config), read_keys(config_file, config)
+    use_pins(mock=config.demo)
+    folder = _own_folder(config_file, config, ends)
+    return _loop(config_file, config, settings, keys, folder, ends)
 
 
 def check(config_file: Path) -> None:
