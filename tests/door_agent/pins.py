@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
+from importlib import import_module
 from typing import Any
 
-from gpiozero import Device
-from gpiozero.pins.mock import MockFactory, MockPin
+_gpiozero: Any = import_module("gpiozero")
+_mock: Any = import_module("gpiozero.pins.mock")
 
 
-class RememberingPin(MockPin):  # type: ignore[misc]
+class RememberingPin(_mock.MockPin):  # type: ignore[misc]
     """A pin whose `driven` lists (level, monotonic seconds) for each change while it is an output.
 
     `armed` says for each of them whether a timer was already running that would end it.
@@ -37,12 +38,18 @@ class RememberingPin(MockPin):  # type: ignore[misc]
         return [level for level, _ in self.driven]
 
 
-def remembering_pins() -> MockFactory:
-    """Make gpiozero drive pins that remember; return their factory, whose `pin(number)` is the pin."""
-    Device.pin_factory = MockFactory(pin_class=RememberingPin)
-    return Device.pin_factory
+def remembering_pins() -> None:
+    """Make gpiozero drive pins that remember."""
+    _gpiozero.Device.pin_factory = _mock.MockFactory(pin_class=RememberingPin)
 
 
-def pin(factory: MockFactory, number: int) -> RememberingPin:
-    found: RememberingPin = factory.pin(f"GPIO{number}")
+def forget_pins() -> None:
+    """Let go of all pins; the next who needs some chooses."""
+    _gpiozero.Device.pin_factory.reset()
+    _gpiozero.Device.pin_factory = None
+
+
+def pin(number: int) -> RememberingPin:
+    """Return the pin of this GPIO number."""
+    found: RememberingPin = _gpiozero.Device.pin_factory.pin(f"GPIO{number}")
     return found

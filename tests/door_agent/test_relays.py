@@ -6,16 +6,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 import pytest
-from gpiozero import Device
 
 from door_agent.config import Buzzer, Config, Contact, ExitButton, Lamps
 from door_agent.errors import MissingPart
 from door_agent.relays import Lamps as LampsOfDoor
 from door_agent.relays import Relay, use_pins, watch_contact, watch_exit_button
-from tests.door_agent.pins import RememberingPin, pin, remembering_pins
+from tests.door_agent.pins import RememberingPin, forget_pins, pin, remembering_pins
 from tests.system.processes import wait_for
 
 LOW, HIGH = False, True
@@ -23,10 +23,9 @@ LOW, HIGH = False, True
 
 @pytest.fixture
 def relay_pin() -> Iterator[RememberingPin]:
-    factory = remembering_pins()
-    yield pin(factory, 17)
-    factory.reset()
-    Device.pin_factory = None
+    remembering_pins()
+    yield pin(17)
+    forget_pins()
 
 
 def quiet(_name: str, _on: bool) -> None:  # noqa: FBT001
@@ -94,10 +93,9 @@ def test_mode_unlocked_outlasts_a_pulse_and_its_end_is_off(relay_pin: Rememberin
 
 def test_granted_and_refused_are_told_apart_without_colour(relay_pin: RememberingPin) -> None:
     """Granted is one steady light, refused three blinks and three beeps."""
-    factory = Device.pin_factory
     config = config_with(lamps=Lamps(granted=23, refused=24), buzzer=Buzzer(pin=25))
     lamps = LampsOfDoor(config, quiet)
-    green, red, buzzer = (pin(factory, number) for number in (23, 24, 25))
+    green, red, buzzer = (pin(number) for number in (23, 24, 25))
     lamps.show(granted=False)
     wait_for(lambda: len(red.levels) == 7 and len(buzzer.levels) == 7, "three blinks and beeps")
     lamps.show(granted=True)
@@ -117,7 +115,7 @@ def test_the_contact_says_how_the_leaf_is_first_and_then_each_move(
     seen: list[bool] = []
     contact = msgspec.convert({"pin": 22, "leaf_closed": leaf_closed}, Contact)
     device = watch_contact(contact, seen.append, closed_at_first=False)
-    switch = pin(Device.pin_factory, 22)
+    switch = pin(22)
     switch.drive_low()
     switch.drive_high()
     assert seen == [not open_at_low, open_at_low, not open_at_low]
@@ -135,12 +133,10 @@ def test_in_a_demo_the_leaf_is_closed_at_first_with_either_switch(relay_pin: Rem
 
 def test_the_exit_button_is_heard_once_for_each_press_with_either_switch(relay_pin: RememberingPin) -> None:
     """A press is a press, however the button is wired; letting go is none."""
-    switch = pin(Device.pin_factory, 27)
+    switch = pin(27)
     for wiring, presses in (("circuit_closed", 1), ("circuit_open", 1)):
-        heard: list[int] = []
-        button = watch_exit_button(
-            msgspec.convert({"pin": 27, "pressed": wiring}, ExitButton), lambda heard=heard: heard.append(1)
-        )
+        heard: list[str] = []
+        button = watch_exit_button(msgspec.convert({"pin": 27, "pressed": wiring}, ExitButton), partial(heard.append, wiring))
         switch.drive_low()
         switch.drive_high()
         assert len(heard) == presses
