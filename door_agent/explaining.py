@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
@@ -24,7 +24,7 @@ def explained(error: str, written: Any, shape: type[msgspec.Struct]) -> str:
         return _unknown(setting, unknown["key"], _table(shape, steps))
     if missing := _MISSING.search(what):
         return f"{_joined(setting, missing['key'])} is missing; it must be set"
-    return f"{setting or 'the file'} is {_value(written, steps)!r}; allowed is: {_allowed(what)}"
+    return f"{setting or 'the file'} is {_value(written, steps)!r}; allowed is: {_choices(shape, steps) or _allowed(what)}"
 
 
 def _unknown(setting: str, key: str, table: type[msgspec.Struct] | None) -> str:
@@ -47,6 +47,13 @@ def _inside(shape: Any) -> list[Any]:
     return [inner for arg in get_args(shape) for inner in (arg, *_inside(arg))]
 
 
+def _choices(shape: type[msgspec.Struct], steps: list[str]) -> str:
+    """Return the words that a setting takes, or nothing if it is not one of a few words."""
+    table = _table(shape, steps[:-1])
+    field = next((f for f in msgspec.structs.fields(table) if steps and f.encode_name == steps[-1]), None) if table else None
+    return " or ".join(str(word) for word in get_args(field.type)) if field and get_origin(field.type) is Literal else ""
+
+
 def _value(written: Any, steps: list[str]) -> Any:
     for step in steps:
         if step == "...":
@@ -56,7 +63,7 @@ def _value(written: Any, steps: list[str]) -> Any:
 
 
 def _allowed(what: str) -> str:
-    """`Expected `int` <= 27` and the like, without the ticks; an enumeration says nothing of what it takes."""
+    """Return `Expected `int` <= 27` and the like without the ticks."""
     return what.removeprefix("Expected ").replace("`", "").replace(", got ", ", not ")
 
 

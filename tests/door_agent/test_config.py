@@ -23,16 +23,44 @@ def test_the_example_is_read() -> None:
     [
         ('door = "front"', 'door = "Front door"', "door is 'Front door'; allowed"),
         ('kind = "pcsc"', 'kind = "simulated"', "only with demo = true"),
+        ('kind = "pcsc"', 'kind = "nfc"', "readers.kind is 'nfc'; allowed is: pcsc or simulated"),
         ("demo = false", "demo = true", "broker.host is 'hub.example.org'"),
-        ("ask_deadline_ms = 250", "ask_deadline_ms = 1", "ask_deadline_ms"),
-        ("pin = 17", "pni = 17", "pni"),
+        ("ask_deadline_ms = 250", "ask_deadline_ms = 1", "timing.ask_deadline_ms is 1; allowed is: int >= 10"),
+        ("active_high = true", 'active_high = "yes"', "lock.active_high is 'yes'; allowed is: bool, not str"),
+        (
+            "pin = 17",
+            "pni = 17",
+            "lock.pni is not a setting; did you mean pin? allowed here are: pin, active_high, pulse_seconds",
+        ),
+        ("access_point =", "acess_point =", "readers.acess_point is not a setting; did you mean access_point?"),
+        ("[policy]", "[polizy]", "polizy is not a setting; did you mean policy?"),
+        ("port = 8883", "prot = 8883", "broker.prot is not a setting; did you mean port?"),
+        ("granted = 23", "granted = 17", "lamps.granted is 17, as is lock.pin; each needs a pin of its own"),
+        ('tag_key_file = "tag.key"', "", "tag_key_file is missing"),
+        (
+            'leaf_closed = "circuit_closed"',
+            'leaf_closed = "open"',
+            "contact.leaf_closed is 'open'; allowed is: circuit_closed or",
+        ),
+        ('door = "front"', "door = ", "is not TOML"),
     ],
 )
 def test_a_bad_value_is_named_with_its_file(tmp_path: Path, good: str, bad: str, said: str) -> None:
     """One sentence names the file, the key and what is allowed."""
     file = tmp_path / "door.toml"
-    file.write_text(EXAMPLE.read_text(encoding="utf-8").replace(good, bad, 1), encoding="utf-8")
+    example = EXAMPLE.read_text(encoding="utf-8")
+    assert good in example
+    file.write_text(example.replace(good, bad, 1), encoding="utf-8")
     with pytest.raises(BadConfiguration) as raised:
         load(file)
     assert str(file) in str(raised.value)
     assert said in str(raised.value)
+
+
+def test_two_readers_that_would_take_the_same_one_are_refused(tmp_path: Path) -> None:
+    """With two readers each must be named so that the other's tag is not its own."""
+    file = tmp_path / "door.toml"
+    second = '[[readers]]\nkind = "pcsc"\naccess_point = "out"\nname = "ACS ACR1252 00"\n\n[lock]'
+    file.write_text(EXAMPLE.read_text(encoding="utf-8").replace("[lock]", second, 1), encoding="utf-8")
+    with pytest.raises(BadConfiguration, match="both would take the same reader"):
+        load(file)

@@ -36,7 +36,7 @@ user root
 
 @pytest.mark.skipif(BROKER is None, reason="mosquitto is not installed")
 def test_a_tap_is_asked_and_its_event_reaches_the_server(tmp_path: Path) -> None:
-    """Over TLS a door says it is online, asks at the tap, and sends the tapped event."""
+    """Over TLS a door says it is online, asks at the tap, sends the tapped event, and is offline once it was stopped."""
     toml = write_door(tmp_path)
     port = load(toml).broker.port
     (tmp_path / "m.conf").write_text(_CONF.format(port=port, folder=tmp_path))
@@ -53,6 +53,9 @@ def test_a_tap_is_asked_and_its_event_reaches_the_server(tmp_path: Path) -> None
             say(tmp_path, do="tap", number=NUMBER)
             wait_for(lambda: seen.get("ask"), "the door asks")
             wait_for(lambda: any(b'"kind":"tapped"' in e for e in events(seen)), "the event arrives")
+            started[-1].terminate()
+            assert started[-1].wait(10) == 0
+            wait_for(lambda: b'"online":false' in seen["status"][-1], "the door is said to be offline")
             server.disconnect()
             server.loop_stop()
         finally:
