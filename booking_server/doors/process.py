@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import signal
 import ssl
+import sys
 import threading
 from typing import IO
 
@@ -39,6 +40,8 @@ from booking_server.errors import BookingServerError
 from booking_server.keys import load_keys
 
 UPKEEP_SECONDS = 1.0
+SWITCH_SECONDS = 0.0005
+"""How long the writer, or an index being rebuilt, may keep an ask waiting for the interpreter; Python's default is ten times that."""
 
 _log = structlog.get_logger()
 
@@ -46,6 +49,7 @@ _log = structlog.get_logger()
 def run(config: Config) -> None:
     """Run until SIGTERM or SIGINT. Raise BadConfiguration where a part is missing, or whatever ended the process."""
     alone = _alone(config)
+    sys.setswitchinterval(SWITCH_SECONDS)
     database = Database(config.database)
     try:
         hub = Hub(config, database)
