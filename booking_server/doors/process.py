@@ -41,7 +41,7 @@ from booking_server.keys import load_keys
 
 UPKEEP_SECONDS = 1.0
 SWITCH_SECONDS = 0.0005
-"""How long the writer, or an index being rebuilt, may keep an ask waiting for the interpreter; Python's default is ten times that."""
+"""How long the writer, or an index being rebuilt, may keep an ask waiting for the interpreter; by default ten times that."""
 
 _log = structlog.get_logger()
 
