@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from booking_server import schema
+from booking_server.actors import Actor
 from booking_server.db import Database
 from booking_server.keys import make_keys
-from tests.booking_server.hub import Hub, StillClock, make_hub
+from tests.booking_server.hub import Hub, StillClock, make_hub, sign_aino_up
 from tests.system import parts
 from tests.system.desk import Desk
 from tests.system.postgres import Cluster, cluster
@@ -82,6 +83,12 @@ def desk(database: Database, tmp_path: Path) -> Desk:
 def hub(desk: Desk) -> Hub:
     """The small hub of `tests.booking_server.hub`."""
     return make_hub(desk)
+
+
+@pytest.fixture
+def member(hub: Hub) -> Actor:
+    """Aino, signed in."""
+    return sign_aino_up(hub)
 
 
 def _migrate(url: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What the tests of the booking server share: an instant, and a small hub with somebody of each role in it."""
+"""What the tests of the booking server share: an instant, somebody of each role, and a small hub."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ TAG, OTHER_TAG = TagNumber.parse("04 78 2E 21 80 1D 80"), TagNumber.parse("04 78
 ADMINISTRATOR = Actor(name="Anna", role=Role.ADMINISTRATOR)
 HOST = Actor(name="Heikki", role=Role.HOST)
 BILLING = Actor(name="Birgit", role=Role.BILLING)
+MEMBER = Actor(name="Maija", role=Role.MEMBER)
+"""A member as a role only; who is somebody's own account is the fixture `member`."""
 PASSWORD = "correct horse battery"
 
 
@@ -36,15 +38,13 @@ class StillClock:
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """A site with a lobby door and, behind it, a meeting room with its own door; two people, the first with an account."""
+    """A site with a lobby door and, behind it, a meeting room with its own door; two people."""
 
     desk: Desk
     site: int
     room: int
     aino: int
     ville: int
-    member: Actor
-    """Aino, signed in."""
 
 
 def make_hub(desk: Desk) -> Hub:
@@ -53,8 +53,12 @@ def make_hub(desk: Desk) -> Hub:
     room = desk.space(site, "Big room", "meeting-room", bookable=True)
     desk.door("lobby", "Lobby", leads_into=site)
     desk.door("room", "Big room", leads_into=room)
-    aino, ville = desk.person("Aino Virtanen"), desk.person("Ville Korhonen")
-    with desk.database.write() as tx:
+    return Hub(desk, site, room, desk.person("Aino Virtanen"), desk.person("Ville Korhonen"))
+
+
+def sign_aino_up(hub: Hub) -> Actor:
+    """Give Aino an account and return her, signed in. It takes its time: the password is hashed."""
+    with hub.desk.database.write() as tx:
         account = people.add_account(
             tx,
             ADMINISTRATOR,
@@ -63,6 +67,6 @@ def make_hub(desk: Desk) -> Hub:
             name="Aino Virtanen",
             role=Role.MEMBER,
             password=PASSWORD,
-            person_id=aino,
+            person_id=hub.aino,
         )
-    return Hub(desk, site, room, aino, ville, account.actor())
+    return account.actor()

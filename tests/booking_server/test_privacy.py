@@ -10,6 +10,7 @@ from access_contract.snapshot import decode
 from access_contract.vocabulary import TagNumber, tag_hash
 from booking_server.access.index import build
 from booking_server.access.snapshots import snapshot_of
+from booking_server.actors import Actor
 from booking_server.db import Database
 from booking_server.doors import commands
 from booking_server.doors import service as doors
@@ -22,7 +23,7 @@ ALL_TAGS = (TAG, OTHER_TAG, LOST, GUEST)
 
 
 @pytest.fixture
-def used(hub: Hub) -> Hub:
+def used(hub: Hub, member: Actor) -> Hub:
     """The hub in use: tags handed out, blocked, and one tapped for a capture; Ville, suspended, holds one too."""
     hub.desk.tag(hub.aino, TAG)
     hub.desk.tag(hub.ville, OTHER_TAG)

@@ -11,7 +11,7 @@ from booking_server.access.service import Grant
 from booking_server.actors import NotAllowed
 from booking_server.audit import service as audit
 from booking_server.errors import Invalid, NotFound
-from tests.booking_server.hub import BILLING, HOST, NOW, Hub
+from tests.booking_server.hub import BILLING, HOST, MEMBER, NOW, Hub
 
 TODAY = NOW.date()
 
@@ -73,7 +73,7 @@ def test_only_the_desk_grants_and_withdraws(hub: Hub) -> None:
     """Not the billing person, and no member for themselves."""
     made = _grant(hub)
     with hub.desk.database.write() as tx:
-        for actor in (BILLING, hub.member):
+        for actor in (BILLING, MEMBER):
             with pytest.raises(NotAllowed):
                 access.grant_access(tx, actor, now=NOW, person_id=hub.aino, area_id=hub.site, from_day=TODAY)
             with pytest.raises(NotAllowed):

@@ -89,18 +89,18 @@ def test_what_has_started_is_used_time(hub: Hub) -> None:
     assert _cancel(hub, held.id, now=held.start_at - timedelta(microseconds=1)).cancelled_at is not None
 
 
-def test_a_member_books_and_cancels_for_themselves_only(hub: Hub) -> None:
+def test_a_member_books_and_cancels_for_themselves_only(hub: Hub, member: Actor) -> None:
     """Aino, signed in, books for Aino; not for Ville, and she neither cancels nor sees what is his."""
-    own, his = _book(hub, 1, 2, actor=hub.member), _book(hub, 3, 4, person=hub.ville)
+    own, his = _book(hub, 1, 2, actor=member), _book(hub, 3, 4, person=hub.ville)
     with pytest.raises(NotAllowed):
-        _book(hub, 5, 6, actor=hub.member, person=hub.ville)
+        _book(hub, 5, 6, actor=member, person=hub.ville)
     with pytest.raises(NotAllowed):
-        _cancel(hub, his.id, actor=hub.member)
+        _cancel(hub, his.id, actor=member)
     with hub.desk.database.read() as tx:
-        assert [found.id for found in bookings.bookings_of(tx, hub.member, hub.aino)] == [own.id]
+        assert [found.id for found in bookings.bookings_of(tx, member, hub.aino)] == [own.id]
         with pytest.raises(NotAllowed):
-            bookings.bookings_of(tx, hub.member, hub.ville)
-    assert _cancel(hub, own.id, actor=hub.member).cancelled_at == NOW
+            bookings.bookings_of(tx, member, hub.ville)
+    assert _cancel(hub, own.id, actor=member).cancelled_at == NOW
 
 
 def test_staff_book_for_anybody(hub: Hub) -> None:

@@ -15,7 +15,7 @@ from booking_server.doors import service as doors
 from booking_server.doors.service import Door
 from booking_server.errors import Invalid, NotFound
 from booking_server.places import service as places
-from tests.booking_server.hub import BILLING, HOST, NOW, Hub
+from tests.booking_server.hub import BILLING, HOST, MEMBER, NOW, Hub
 
 
 def _add(hub: Hub, **changed: Any) -> Door:
@@ -109,7 +109,7 @@ def test_taking_a_door_out_of_use_is_told_once(hub: Hub) -> None:
 def test_only_the_desk_changes_doors(hub: Hub) -> None:
     """Not the billing person, not a member; and a door that is not there is said."""
     with hub.desk.database.write() as tx:
-        for actor in (BILLING, hub.member):
+        for actor in (BILLING, MEMBER):
             with pytest.raises(NotAllowed):
                 doors.retire_door(tx, actor, now=NOW, door_id="room")
             with pytest.raises(NotAllowed):

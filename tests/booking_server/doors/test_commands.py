@@ -14,7 +14,7 @@ from booking_server.doors import service as doors
 from booking_server.doors.commands import CAPTURE_STANDS, CAPTURED_KEPT, DONE, NO_ANSWER, Command
 from booking_server.doors.tables import commands as rows
 from booking_server.errors import Invalid, NotFound
-from tests.booking_server.hub import BILLING, HOST, NOW, TAG, Hub
+from tests.booking_server.hub import BILLING, HOST, MEMBER, NOW, TAG, Hub
 
 INSTANT = timedelta(microseconds=1)
 REFUSAL = "door_blocked"
@@ -94,7 +94,7 @@ def test_opening_and_modes_need_a_reason_that_is_kept(hub: Hub) -> None:
 def test_only_the_desk_commands_doors(hub: Hub) -> None:
     """Not the billing person, not a member; and a door that is not there opens for nobody."""
     with hub.desk.database.write() as tx:
-        for actor in (BILLING, hub.member):
+        for actor in (BILLING, MEMBER):
             with pytest.raises(NotAllowed):
                 commands.ask_open(tx, actor, now=NOW, door_id="lobby", reason="parcel")
             with pytest.raises(NotAllowed):

@@ -91,14 +91,14 @@ def test_a_search_takes_what_is_typed_as_it_is(desk: Desk) -> None:
         assert people.people(tx, HOST, search="%") == people.people(tx, HOST, search="_") == [other]
 
 
-def test_a_member_sees_only_themselves(hub: Hub) -> None:
+def test_a_member_sees_only_themselves(hub: Hub, member: Actor) -> None:
     """Another person does not exist for a member, and lists are for staff."""
     with hub.desk.database.read() as tx:
-        assert people.person(tx, hub.member, hub.aino).name == "Aino Virtanen"
+        assert people.person(tx, member, hub.aino).name == "Aino Virtanen"
         with pytest.raises(NotFound):
-            people.person(tx, hub.member, hub.ville)
+            people.person(tx, member, hub.ville)
         with pytest.raises(NotAllowed):
-            people.people(tx, hub.member)
+            people.people(tx, member)
 
 
 def test_a_suspension_is_told_to_the_doors_and_can_be_lifted(hub: Hub) -> None:

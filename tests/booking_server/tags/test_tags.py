@@ -16,7 +16,7 @@ from booking_server.people import service as people
 from booking_server.tags import service as tags
 from booking_server.tags.service import Keytag
 from booking_server.tags.tables import door_tags
-from tests.booking_server.hub import BILLING, HOST, NOW, OTHER_TAG, TAG, Hub
+from tests.booking_server.hub import BILLING, HOST, MEMBER, NOW, OTHER_TAG, TAG, Hub
 
 LATER = NOW + timedelta(hours=1)
 
@@ -119,7 +119,7 @@ def test_only_the_desk_hands_out_and_blocks(hub: Hub) -> None:
     """Not the billing person, not a member; and what is not there is said."""
     made = _hand_out(hub, TAG, hub.aino)
     with hub.desk.database.write() as tx:
-        for actor in (BILLING, hub.member):
+        for actor in (BILLING, MEMBER):
             with pytest.raises(NotAllowed):
                 tags.hand_out_tag(tx, actor, now=NOW, vault=hub.desk.keys.vault, number=OTHER_TAG, person_id=hub.ville)
             with pytest.raises(NotAllowed):
