@@ -121,8 +121,11 @@ def check_seller(seller: Seller) -> None:
         if not getattr(seller, key).strip():
             raise Invalid("seller", "The settings lack seller.{key}. An invoice needs it: write it into the file.", key=key)
     if not ytunnus.is_valid(seller.business_id):
-        message = "seller.business_id {value} is not a Finnish business ID like 2077474-0. Correct the settings."
-        raise Invalid("seller", message, value=repr(seller.business_id))
+        raise Invalid(
+            "seller",
+            "seller.business_id {value} is not a Finnish business ID like 2077474-0. Correct the settings.",
+            value=repr(seller.business_id),
+        )
     if not iban.is_valid(seller.iban):
         raise Invalid("seller", "seller.iban {value} is not a valid IBAN. Correct the settings.", value=repr(seller.iban))
 

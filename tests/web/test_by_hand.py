@@ -151,7 +151,8 @@ def test_an_administrator_adds_staff_and_closes_accounts(served: Served) -> None
     staff = served.visitor()
     page = staff.see("/accounts")
     staff.post(page, "/accounts", status=422, password="short", sign_in_name="otto").must_say("Use at least 12 characters")
-    page = staff.post(page, "/accounts", password=PASSWORD, sign_in_name="otto", name="Otto", role="host").must_say("otto may sign in now.")
+    page = staff.post(page, "/accounts", password=PASSWORD, sign_in_name="otto", name="Otto", role="host")
+    page.must_say("otto may sign in now.")
     otto = served.visitor("otto")
     again = PASSWORD + "!"
     otto.post(otto.see("/password"), "/password", status=422, password=again, again="x").must_say(

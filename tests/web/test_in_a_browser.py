@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Are the pages alive, reachable by keyboard, and usable on a phone, in a real browser?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from access_contract.vocabulary import TagNumber
+from booking_server.clock import SystemClock
+from booking_server.doors import commands
+from tests.booking_server.hub import ADMINISTRATOR as ANNA
+from tests.web.browser import WIDTHS, chromium, signed_in
+from tests.web.conftest import Served
+from tests.web.playing import PlayedDoor
+
+NUMBER, OTHER = TagNumber.parse("04782E21801D80"), TagNumber.parse("04782E21801D99")
+LIMIT_MS = 8000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def door(running: Served) -> PlayedDoor:
+    """A hub in use: two spaces, a door online, one silent, a person with a keytag and access, taps of each kind."""
+    desk, today = running.desk, SystemClock().now().date()
+    site = desk.site("Omnia")
+    space = desk.space(site, "Studio", "co-creation", capacity=8)
+    desk.space(site, "Pop-up shop", "pop-up", bookable=True)
+    studio, shop = (
+        PlayedDoor(desk, desk.door(name, f"The {name} door", leads_into=space, log_named="always", log_reason="test"))
+        for name in ("studio", "shop")
+    )
+    aino = desk.person("Aino Virtanen")
+    desk.tag(aino, NUMBER)
+    desk.block(desk.tag(aino, OTHER), "lost on the bus")
+    desk.grant(aino, space, from_day=today)
+    studio.status(contact_open=True, attention=["reader_away"])
+    shop.status()
+    studio.tap(NUMBER)
+    studio.tap(OTHER, reason="tag_blocked", decided_by="door", simulated=True)
+    return studio
+
+
+def _asked(door: PlayedDoor) -> tuple[str, str]:
+    """A command that was carried out, and a capture that waits; their paths."""
+    with door.desk.database.write() as tx:
+        opened = commands.ask_open(tx, ANNA, now=door.desk.clock.now(), door_id="studio", reason="parcel")
+        waits = commands.ask_mode(tx, ANNA, now=door.desk.clock.now(), door_id="studio", mode="blocked", reason="fire drill")
+    door.did(opened.command)
+    return f"/commands/{opened.command}", f"/commands/{waits.command}"
+
+
+def _is_usable(page: Page, where: str) -> None:
+    """Nothing is wider than the screen, axe finds nothing serious, and what is pressed is as large as a fingertip."""
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{where} is {wide} px too wide"
+    found = Axe().run(page).response["violations"]
+    serious = [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in found if one["impact"] != "minor"]
+    assert not serious, f"{where}: {serious}"
+    small = page.evaluate(
+        """[...document.querySelectorAll(
+            'button, .button, summary, select, .menu a, input:not([type=hidden], [type=checkbox], [type=radio])'
+        )].filter(one => one.offsetParent && one.getBoundingClientRect().height < 43.5)
+        .map(one => one.outerHTML.slice(0, 80))"""
+    )
+    assert not small, f"{where}: {small}"
+
+
+@pytest.mark.parametrize("size", WIDTHS)
+def test_every_page_is_usable_on_a_phone_and_a_laptop(browser: Browser, running: Served, door: PlayedDoor, size: str) -> None:
+    """Each page of staff, light and dark, with what axe can judge; and no page breaks its own policy or asks elsewhere."""
+    done, waits = _asked(door)
+    paths = [
+        "/", "/people", "/people/new", "/people/1", "/people/1/edit", "/people/1/taps", "/spaces", "/sites/new", "/areas/new",
+        "/spaces/new", "/spaces/2", "/spaces/2/edit", "/doors/new", "/doors/studio", done, waits, "/accounts", "/password",
+    ]  # fmt: skip
+    for dark in (False, True):
+        page, troubles = signed_in(browser, running, size, dark=dark)
+        for path in paths if not dark else paths[:4]:
+            page.goto(running.address + path)
+            page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+            _is_usable(page, f"{path} on a {size}{' in the dark' if dark else ''}")
+        assert not troubles
+        page.context.close()
+
+
+def test_a_tap_appears_without_a_reload(browser: Browser, running: Served, door: PlayedDoor) -> None:
+    """The row of a new tap comes by itself, is marked as new and told to a screen reader; where one was, the focus stays."""
+    page, troubles = signed_in(browser, running)
+    page.evaluate("window.sameDocument = true")
+    page.wait_for_selector("#live-state[data-connected=true]", timeout=LIMIT_MS)
+    page.focus("#tap-1-person")
+    door.tap(NUMBER, reason="outside_hours")
+    page.wait_for_selector(".tap.new.refused >> text=Access is granted, but not at this hour.", timeout=LIMIT_MS)
+    page.wait_for_selector("#live-say:has-text('not at this hour')", state="attached", timeout=LIMIT_MS)
+    assert page.evaluate("window.sameDocument && document.activeElement.id") == "tap-1-person"
+    door.status(mode="unlocked")
+    page.wait_for_selector("#doors >> text=Unlocked", timeout=LIMIT_MS)
+    assert not troubles
+    page.context.close()
+
+
+def test_a_read_keytag_appears_without_a_reload(browser: Browser, running: Served, door: PlayedDoor) -> None:
+    """The page that waits for a keytag goes on by itself, and two presses of keys hand it out."""
+    page, troubles = signed_in(browser, running, "phone")
+    page.goto(f"{running.address}/people/1")
+    page.select_option("#door_id", "studio")
+    page.click("text=Read a keytag")
+    page.wait_for_selector("#live-state[data-connected=true]", timeout=LIMIT_MS)
+    door.read_for_hand_out(page.url.rpartition("/")[2], TagNumber.parse("04782E21801DAA"))
+    page.click("text=Hand out to Aino Virtanen", timeout=LIMIT_MS)
+    page.wait_for_selector("text=Keytag …1DAA now belongs to Aino Virtanen.", timeout=LIMIT_MS)
+    assert not troubles
+    page.context.close()
+
+
+def test_a_page_says_when_it_is_no_longer_live(browser: Browser, running: Served, door: PlayedDoor) -> None:
+    """Without the server the page does not go on looking live; and it shows nothing new as done."""
+    page, _ = signed_in(browser, running)
+    page.wait_for_selector("#live-state[data-connected=true]", timeout=LIMIT_MS)
+    page.context.set_offline(True)
+    assert running.child is not None
+    running.child.kill()
+    page.wait_for_selector("#live-state >> text=Connection lost.", timeout=2 * LIMIT_MS)
+    page.context.close()
+
+
+def test_all_is_reached_by_keyboard(browser: Browser, running: Served, door: PlayedDoor) -> None:
+    """The first key leads past the menu, each stop shows where it is, and a wrong field has the focus after sending."""
+    page, _ = signed_in(browser, running)
+    page.goto(f"{running.address}/sites/new")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "name"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.keyboard.type("Leppävaara")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("Europe/Espoo")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#time_zone[aria-invalid=true]")
+    assert page.evaluate("document.activeElement.id") == "time_zone"
+    assert page.input_value("#name") == "Leppävaara"
+    described = page.get_attribute("#time_zone", "aria-describedby") or ""
+    assert "is not a time zone" in (page.text_content(f"#{described.split()[0]}") or "")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("Europe/Helsinki")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{running.address}/spaces")
+    assert "Leppävaara" in (page.text_content("main") or "")
+    page.context.close()
+
+
+def test_searching_people_needs_no_button(browser: Browser, running: Served, door: PlayedDoor) -> None:
+    """The list follows what is typed, and the address too, so that going back comes back to it."""
+    running.desk.person("Ville Korhonen")
+    page, troubles = signed_in(browser, running)
+    page.goto(f"{running.address}/people")
+    page.type("#search", "virt")
+    page.wait_for_selector("#found:not(:has-text('Ville'))", timeout=LIMIT_MS)
+    assert "Aino Virtanen" in (page.text_content("#found") or "")
+    assert page.url.endswith("search=virt")
+    assert not troubles
+    page.context.close()
