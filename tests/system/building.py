@@ -141,6 +141,11 @@ class Building:
         child = self.processes.ended()
         return None if child is None else f"{child.name} ended with {child.process.returncode}:\n{child.last_lines()}"
 
+    def last_words(self, lines: int = 15) -> str:
+        """The end of what every part wrote, for a failure to be understood by."""
+        logs = sorted((self.folder / "logs").glob("*.log"))
+        return "\n".join(f"== {log.stem}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) for log in logs)
+
     # --- doors ---
 
     def door(self, door_id: str, *, start: bool = True, **settings: object) -> Door:
