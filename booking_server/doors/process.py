@@ -12,6 +12,7 @@ import signal
 import ssl
 import sys
 import threading
+from datetime import date
 from typing import IO
 
 import structlog
@@ -38,6 +39,7 @@ from booking_server.doors.wire import Wire, tls_context
 from booking_server.doors.writer import Work, Writer
 from booking_server.errors import BookingServerError
 from booking_server.keys import load_keys
+from booking_server.ledger.forgetting import forget_old_taps
 
 UPKEEP_SECONDS = 1.0
 SWITCH_SECONDS = 0.0005
@@ -72,6 +74,7 @@ class Hub:
     def __init__(self, config: Config, database: Database) -> None:
         keys, self._clock = load_keys(config.folder), clock_of(config)
         self._config, self._database = config, database
+        self._forgotten_on: date | None = None
         self._wire = Wire(identity=config.broker.identity, tls=_tls(config))
         _check_tables(database)
         self._writer, self._statuses, self._index = Writer(database), Statuses(), Index(database, keys.vault)
@@ -130,13 +133,16 @@ class Hub:
                 self._dispatcher.look()
 
     def _upkeep(self) -> None:
-        """Give up on commands whose time is over, and on doors that are no longer heard."""
+        """Give up on commands whose time is over and on doors that are no longer heard; once a day, forget old names."""
         now, silent = self._clock.now(), self._statuses.fallen_silent(self._clock.monotonic())
+        new_day, self._forgotten_on = now.date() != self._forgotten_on, now.date()
 
         def write(tx: Connection) -> object:
             commands.expire(tx, now=now)
             for door in silent:
                 doors.keep_status(tx, now=now, door_id=door, status=Status(online=False))
+            if new_day:
+                forget_old_taps(tx, now=now)
             return None
 
         self._writer.put(Work(write=write, done=lambda _: None))

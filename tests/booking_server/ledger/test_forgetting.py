@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Law 7: does a door's log forget names after its days, while what was counted and what proves it stay?"""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from booking_server.doors import service as doors
+from booking_server.ledger.forgetting import forget_old_taps
+from booking_server.ledger.tables import entries, entry_people, event_bytes, events, taps
+from tests.booking_server.hub import HOST, NOW, Hub
+from tests.booking_server.ledger.test_ingest import Room, room
+
+__all__ = ["room"]
+
+
+def test_names_go_after_the_doors_days_and_the_count_stays(room: Room) -> None:
+    """A day before they are due names stand; a day after, tap and bytes tell nobody, and entry, hash and bill link stand."""
+    hub, database = room.hub, room.hub.desk.database
+    with database.write() as tx:
+        doors.change_log(tx, HOST, now=NOW, door_id="room", log_named="priced", log_reason="", log_days=30)
+    room.send(*room.story())
+    with database.write() as tx:
+        assert forget_old_taps(tx, now=NOW + timedelta(days=29)) == 0
+        assert set(tx.execute(select(taps.c.person_id)).scalars()) == {hub.aino}
+        assert forget_old_taps(tx, now=NOW + timedelta(days=31)) == 2
+        assert forget_old_taps(tx, now=NOW + timedelta(days=31)) == 0
+        assert {tuple(row) for row in tx.execute(select(taps.c.person_id, taps.c.keytag_id))} == {(None, None)}
+        kept = tx.execute(select(event_bytes.c.event_id)).scalars().all()
+        tapped = tx.execute(select(taps.c.event_id)).scalars().all()
+        assert not set(kept) & set(tapped)
+        assert len(tx.execute(select(events.c.hash)).all()) == 5
+        assert len(tx.execute(select(entries.c.event_hash)).all()) == 2
+        assert set(tx.execute(select(entry_people.c.person_id)).scalars()) == {hub.aino}
+    room.send(*room.story())
+    with database.read() as tx:
+        assert len(tx.execute(select(entries.c.id)).all()) == 2
+
+
+def test_another_doors_days_are_its_own(room: Room) -> None:
+    """Only the taps of the door whose days are over are forgotten."""
+    hub: Hub = room.hub
+    with hub.desk.database.write() as tx:
+        doors.change_log(tx, HOST, now=NOW, door_id="lobby", log_named="never", log_reason="", log_days=1)
+    room.send(*room.story())
+    with hub.desk.database.write() as tx:
+        assert forget_old_taps(tx, now=NOW + timedelta(days=31)) == 0
