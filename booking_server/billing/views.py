@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,13 +11,16 @@ from flask import Blueprint, flash, redirect
 from flask_babel import gettext, lazy_gettext
 from werkzeug.wrappers import Response
 
+from booking_server import civil
 from booking_server.billing import service as billing
-from booking_server.billing.rules import Price, Unit, half_up_cents
+from booking_server.billing.rules import Charge, Price, Unit, half_up_cents, vat_of
 from booking_server.errors import Invalid
+from booking_server.invoices import service as invoices
+from booking_server.people.service import Person
 from booking_server.places import service as places
 from booking_server.places.views import space_page
 from booking_server.web.forms import Form, show_day
-from booking_server.web.request import actor, database, now
+from booking_server.web.request import actor, config, database, now
 from booking_server.web.wording import zone
 
 pages = Blueprint("billing", __name__, template_folder="templates")
@@ -28,7 +31,18 @@ UNITS = {
     Unit.DAY: lazy_gettext("a day of visit"),
     Unit.BOOKED_HOUR: lazy_gettext("a booked hour"),
 }
-VAT_CHOICES = tuple(f"{permille / 10:g}".replace(".", ",") for permille in sorted(billing.VAT_PERMILLE, reverse=True))
+UNIT_NAMES = {
+    Unit.ENTRY: lazy_gettext("Entry"),
+    Unit.DAY: lazy_gettext("Day of visit"),
+    Unit.BOOKED_HOUR: lazy_gettext("Booked hour"),
+}
+ENDED_PERMILLE = 140
+"""A rate that ended with 2025: no new price has it."""
+VAT_CHOICES = tuple(
+    f"{permille / 10:g}".replace(".", ",")
+    for permille in sorted(billing.VAT_PERMILLE, reverse=True)
+    if permille != ENDED_PERMILLE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,8 @@ def set_price(space_id: int) -> Answer:
     form = Form.posted()
     try:
         with database().write() as tx:
+            from_day = form.day("from_day")
+            invoices.check_open(tx, from_day)
             price = billing.set_price(
                 tx,
                 actor(),
@@ -60,7 +76,7 @@ def set_price(space_id: int) -> Answer:
                 unit=form.text("unit"),
                 amount_cents=form.cents("amount"),
                 vat_permille=form.permille("vat"),
-                from_day=form.day("from_day"),
+                from_day=from_day,
             )
     except Invalid as problem:
         return space_page(space_id, price_form=form.refuse(problem)), 422
@@ -101,3 +117,55 @@ def price_choices() -> dict[str, list[tuple[str, str]]]:
         "unit": [(unit.value, str(words)) for unit, words in UNITS.items()],
         "vat": [(choice, f"{choice} %") for choice in VAT_CHOICES],
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseRow:
+    """One space and unit of somebody's month."""
+
+    space: str
+    unit: Unit
+    quantity: int
+    net_cents: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthSoFar:
+    """What one person's running month comes to, by the computation that makes the invoice."""
+
+    month: str
+    rows: list[UseRow]
+    net_cents: int
+    vat_cents: int
+
+
+@pages.app_template_global()
+def month_so_far(person: Person) -> MonthSoFar:
+    """Return a person's running month."""
+    month = civil.month_of(civil.service_day(now(), zone()))
+    with database().read() as tx:
+        charges = billing.charges_of_person(tx, actor(), person_id=person.id, month=month, demo=config().demo)
+        names = {space.area_id: space.name for space in places.spaces(tx)}
+    return MonthSoFar(
+        month=month,
+        rows=_use_rows(charges, names),
+        net_cents=sum(charge.net_cents for charge in charges),
+        vat_cents=sum(share.vat_cents for share in vat_of(charges)),
+    )
+
+
+def _use_rows(charges: Iterable[Charge], names: Mapping[int, str]) -> list[UseRow]:
+    sums: dict[tuple[int, Unit], tuple[int, int]] = {}
+    for charge in charges:
+        quantity, net = sums.get((charge.space_id, charge.unit), (0, 0))
+        sums[charge.space_id, charge.unit] = quantity + charge.quantity, net + charge.net_cents
+    return [
+        UseRow(space=names[space], unit=unit, quantity=quantity, net_cents=net)
+        for (space, unit), (quantity, net) in sums.items()
+    ]
+
+
+@pages.app_template_filter()
+def unit_name(unit: str) -> str:
+    """Return what a line counts."""
+    return str(UNIT_NAMES[Unit(unit)])

@@ -37,8 +37,9 @@ _FINNISH = {
     "gross": "Yhteensä",
     "vat_base": "Veron peruste",
     "total": "Yhteensä, EUR",
+    "sums": "Yhteenveto",
     "lines": "Mistä lasku koostuu",
-    "basis": "Perusteena",
+    "basis": "perusteena",
     "exempt": "0 %: arvonlisäveroton kiinteistön käyttöoikeus (arvonlisäverolaki 27 §).",
     "amounts": "Rivien hinnat ovat verottomia. Vero lasketaan kerran kunkin verokannan summasta "
     "ja pyöristetään lähimpään senttiin.",
@@ -72,8 +73,9 @@ _ENGLISH = {
     "gross": "Total",
     "vat_base": "Taxable",
     "total": "Total, EUR",
+    "sums": "Summary",
     "lines": "What makes up this invoice",
-    "basis": "Rests on",
+    "basis": "rests on",
     "exempt": "0 %: right to use immovable property, exempt from VAT (Finnish VAT Act, section 27).",
     "amounts": "Line amounts are without VAT. VAT is worked out once on the sum of each rate and rounded to the nearest cent.",
     "days": "A day runs from 05:00 to 05:00 the next morning. Each line opens to the entry or booking it rests on.",
@@ -254,7 +256,7 @@ def _line(line: Line, language: str) -> SaidLine:
         unit_price=amount(line["unit_cents"], language),
         vat_rate=rate(line["vat_permille"], language),
         net=amount(line["net_cents"], language),
-        basis=basis(line["cause"], language),
+        basis=f"{words['basis']} {basis(line['cause'], language)}",
         note=words["late"].format(month=f"{line['service_day'][5:7]}/{line['service_day'][:4]}") if line["late"] else "",
     )
 
