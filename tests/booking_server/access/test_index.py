@@ -117,6 +117,16 @@ def test_hours_are_those_of_the_sites_clock(hub: Hub, keytag: int, at: datetime,
     assert _says(hub, ROOM, at) == said
 
 
+def test_a_grant_begins_at_midnight_of_its_first_day(hub: Hub, keytag: int) -> None:
+    """Of the site's day: 22:00 UTC the evening before, in Helsinki's winter; one for next year is not even known."""
+    hub.desk.grant(hub.aino, hub.room, from_day=TODAY + timedelta(days=1))
+    midnight = datetime(2026, 11, 24, 22, 0, tzinfo=UTC)
+    assert [_says(hub, ROOM, at) for at in (midnight - INSTANT, midnight)] == [Reason.OUTSIDE_HOURS, "granted"]
+    hub.desk.tag(hub.ville, OTHER_TAG)
+    hub.desk.grant(hub.ville, hub.room, from_day=TODAY + timedelta(days=365))
+    assert _says(hub, ROOM, number=OTHER_TAG) == Reason.TAG_UNKNOWN
+
+
 def test_a_night_that_began_yesterday_is_still_open(hub: Hub, keytag: int) -> None:
     """From 22 to 6, granted for yesterday only: in the early morning of today the door still opens, until 6."""
     with hub.desk.database.write() as tx:
