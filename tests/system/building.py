@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from booking_server.broker.files import write_door_files
+from booking_server.config import load
 from booking_server.db import Database
 from booking_server.keys import load_keys
 from tests.system import parts
@@ -148,11 +150,13 @@ class Building:
 
     # --- doors ---
 
-    def door(self, door_id: str, *, start: bool = True, **settings: object) -> Door:
-        """Have the command write this door's files, and start its agent. The hub must know the door."""
+    def door(self, door_id: str, *, start: bool = True, by_command: bool = True, **settings: object) -> Door:
+        """Have this door's files written, as the command does, and start its agent. The hub must know the door."""
         to = self.folder / "d" / door_id
-        to.parent.mkdir(exist_ok=True)
-        self.command("door-files", door_id, "--to", to)
+        if by_command:
+            self.command("door-files", door_id, "--to", to)
+        else:
+            self._write_door_files(door_id, to)
         room = self.room if door_id in self._readers else None
         own: dict[str, object] = {
             "simulated": {"control": "control", "clock": str(self.hand.file)},
@@ -165,10 +169,10 @@ class Building:
             door.start()
         return door
 
-    def doors_made(self, *door_ids: str, start: bool = True) -> list[Door]:
+    def doors_made(self, *door_ids: str, start: bool = True, by_command: bool = True) -> list[Door]:
         """Several doors beside each other."""
         with ThreadPoolExecutor(4) as together:
-            return list(together.map(lambda door_id: self.door(door_id, start=start), door_ids))
+            return list(together.map(lambda door_id: self.door(door_id, start=start, by_command=by_command), door_ids))
 
     # --- inside ---
 
@@ -179,6 +183,15 @@ class Building:
     @property
     def state(self) -> Path:
         return self.folder / "s"
+
+    def _write_door_files(self, door_id: str, to: Path) -> None:
+        """What the command does, without a second for a process of its own."""
+        database = Database(self.database_url)
+        try:
+            with database.read() as tx:
+                write_door_files(tx, load(self.settings), load_keys(self.state), door_id, to)
+        finally:
+            database.close()
 
     def _write_settings(self) -> None:
         settings = {

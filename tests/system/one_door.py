@@ -99,5 +99,5 @@ def one_door() -> Iterator[OneDoor]:
         desk.grant(person, space, from_day=date(2026, 3, 1))
         building.start_broker()
         building.start_doors()
-        door = building.door("front")
+        door = building.door("front", by_command=False)
         yield OneDoor(building, desk, door, space, person, second)

@@ -46,7 +46,7 @@ def _furnish(building: Building, password: str, first: date, now: datetime, say:
     building.hand.turn_to(now)
     say("starting broker, server and doors")
     building.start_servers()
-    building.doors_made(*DOORS, start=False)
+    building.doors_made(*DOORS, start=False, by_command=False)
     taps = sum(write_journal(building.doors[door].folder, door, past_use(hub, first, now)) for door in DOORS)
     for door in building.doors.values():
         door.start()
