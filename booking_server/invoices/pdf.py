@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The invoice as a PDF: tagged, archivable (PDF/A-3), made once in each language and kept, so the same bytes come back for ever.
+"""The invoice as a PDF: tagged, archivable (PDF/A-3), made once in each language and kept: the same bytes come back for ever.
 
 It is made from the content as issued and from nothing else: no clock, no font of this machine, no network.
 """
