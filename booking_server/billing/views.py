@@ -21,6 +21,7 @@ from booking_server.places import service as places
 from booking_server.places.views import space_page
 from booking_server.web.forms import Form, show_day
 from booking_server.web.request import actor, config, database, now
+from booking_server.web.wording import day as say_day
 from booking_server.web.wording import zone
 
 pages = Blueprint("billing", __name__, template_folder="templates")
@@ -163,6 +164,12 @@ def _use_rows(charges: Iterable[Charge], names: Mapping[int, str]) -> list[UseRo
         UseRow(space=names[space], unit=unit, quantity=quantity, net_cents=net)
         for (space, unit), (quantity, net) in sums.items()
     ]
+
+
+@pages.app_template_filter()
+def iso_day(day: str) -> str:
+    """Return a day as an invoice's content writes it, as the pages do."""
+    return say_day(date.fromisoformat(day))
 
 
 @pages.app_template_filter()

@@ -36,6 +36,7 @@ __all__ = [
     "DoorWait",
     "Due",
     "Invoice",
+    "MonthSoFar",
     "MonthState",
     "check_open",
     "close_month",
@@ -104,6 +105,18 @@ class MonthState:
         return self.over and not (self.closing or self.closed_with or self.close_first)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonthSoFar:
+    """One month in the list of all. `closed_with`: it had nothing to charge when a later month closed."""
+
+    month: str
+    over: bool
+    closing: Closing | None
+    closed_with: bool
+    invoices: int
+    gross_cents: int
+
+
 # --- how months stand ------------------------------------------------------------------------------------------------
 
 
@@ -134,17 +147,26 @@ def _standing(tx: Connection, actor: Actor, month: str, now: datetime, *, demo: 
     )
 
 
-def months_so_far(tx: Connection, actor: Actor, *, now: datetime) -> list[tuple[str, Closing | None, int, int]]:
-    """Return the months from the first with use to the one that runs, newest first: month, closing, and if it was closed how
-    many invoices it has and what they come to in cents. Raise NotAllowed."""
+def months_so_far(tx: Connection, actor: Actor, *, now: datetime) -> list[MonthSoFar]:
+    """Return the months from the first with use to the one that runs, newest first. Raise NotAllowed."""
     actor.must_be(Role.BILLING)
     closed = waiting.closings(tx)
+    last = max(closed, default="")
     summed = select(invoices.c.month, func.count(), func.sum(invoices.c.gross_cents)).group_by(invoices.c.month)
     made = {row[0]: (int(row[1]), int(row[2])) for row in tx.execute(summed)}
     running = civil.month_of(civil.service_day(now, waiting.home_zone(tx)))
-    first = min(waiting.first_month(tx) or running, running)
-    known = rules.months_through(first, max([running, *closed]))
-    return [(month, closed.get(month), *made.get(month, (0, 0))) for month in reversed(known)]
+    first = min(waiting.first_month(tx) or running, running, *closed)
+    return [
+        MonthSoFar(
+            month=month,
+            over=now >= waiting.over_at(tx, month),
+            closing=closed.get(month),
+            closed_with=month < last and month not in closed,
+            invoices=made.get(month, (0, 0))[0],
+            gross_cents=made.get(month, (0, 0))[1],
+        )
+        for month in reversed(rules.months_through(first, max(running, last)))
+    ]
 
 
 def check_open(tx: Connection, day: date) -> None:
