@@ -6,9 +6,11 @@ It shows a name only where the ledger gives one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, current_app, render_template, request
+from flask_babel import get_locale
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
@@ -60,15 +62,12 @@ def show() -> Answer:
 @pages.get("/today/taps")
 def taps() -> Answer:
     """The list of taps; those that came after the event `after` are marked as new."""
-    after = request.args.get("after", "")
+    asked = request.args.get("after", "")
+    after = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
     with database().read() as tx:
-        return render_template(
-            "today/taps.html",
-            taps=_taps(tx),
-            newest=ledger.newest_event(tx),
-            after=int(after) if after.isascii() and after.isdigit() and len(after) < 19 else None,
-            **_doors(tx),
-        )
+        newest = ledger.newest_event(tx)
+        same = (_may_see_taps(), str(get_locale()), after, newest, int(now().timestamp()))
+        return _once(same, lambda: render_template("today/taps.html", taps=_taps(tx), newest=newest, after=after, **_doors(tx)))
 
 
 @pages.get("/today/doors")
@@ -76,6 +75,17 @@ def doors_now() -> Answer:
     actor().must_be(Role.HOST, Role.BILLING)
     with database().read() as tx:
         return render_template("today/doors.html", **_doors(tx))
+
+
+def _once(same: tuple[object, ...], make: Callable[[], str]) -> str:
+    """Return what was made for `same`, or make it: all open pages ask for the same list in the moment after a tap."""
+    made: dict[tuple[object, ...], str] = current_app.extensions.setdefault("today", {})
+    found = made.get(same)
+    if found is None:
+        found = make()
+        made.clear()
+        made[same] = found
+    return found
 
 
 def _may_see_taps() -> bool:

@@ -147,10 +147,16 @@ def serve(database: Database, config: Config, keys: Keys, clock: Clock) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket that says it is TCP: only then does asyncio switch Nagle off (40 ms a page otherwise)."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
     except OSError as error:
+        listener.close()
         raise BadConfiguration(
             f"web.host and web.port: {host} port {port} cannot be had ({error.strerror}); choose another port"
         ) from None
+    return listener
