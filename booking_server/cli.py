@@ -43,6 +43,10 @@ class _Commands(click.Group):
             return super().invoke(context)
         except (BadConfiguration, BookingServerError) as error:
             raise click.ClickException(str(error)) from None
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise click.ClickException(f"{error.filename}: {error.strerror}") from None
         except SQLAlchemyError as error:
             cause = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise click.ClickException(f"the database cannot be used: {cause}") from None

@@ -28,11 +28,15 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class Broker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the broker listens, and the name of this server's own certificate."""
+    """Where the broker listens, what doors call it (`host`, if empty), and the name of this server's own certificate.
+
+    A server's name begins with "server-", as no door's does: a door of the same name would have the server's rights.
+    """
 
     host: str = "127.0.0.1"
+    known_as: str = ""
     port: Port = 8883
-    identity: str = "server-doors-1"
+    identity: Annotated[str, msgspec.Meta(pattern="^server-[a-z0-9-]{1,24}$")] = "server-doors-1"
 
 
 class Seller(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

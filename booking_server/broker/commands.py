@@ -7,15 +7,19 @@ import os
 import shutil
 import signal
 import socket
+import tempfile
 from pathlib import Path
 
 import click
 
+from booking_server.actors import COMMAND_LINE
+from booking_server.audit import service as audit
 from booking_server.broker import pki
+from booking_server.broker.ending import Line, end_line
 from booking_server.broker.files import write_door_files
 from booking_server.broker.settings import broker_folder, write_broker, write_revocations
 from booking_server.clock import SystemClock
-from booking_server.config import Config, load
+from booking_server.config import Config, clock_of, load
 from booking_server.db import Database
 from booking_server.keys import load_keys
 
@@ -31,8 +35,10 @@ def broker() -> None:
 @broker.command()
 @click.pass_obj
 def write(config_file: Path) -> None:
-    """Write Mosquitto's settings, rights and certificates. Keys that are there are kept."""
-    click.echo(str(write_broker(load(config_file))))
+    """Write Mosquitto's settings, rights and certificates. Keys that are there are kept; a running broker reads anew."""
+    config = load(config_file)
+    click.echo(str(write_broker(config)))
+    _tell_broker(config)
 
 
 @broker.command()
@@ -52,15 +58,29 @@ def run(config_file: Path) -> None:
 @click.argument("name")
 @click.pass_obj
 def revoke(config_file: Path, name: str) -> None:
-    """Take the certificates of the door NAME away: it can neither connect nor say or hear anything any more."""
+    """Take the certificates of the door NAME away: its line ends, and it cannot come back."""
     config, now = load(config_file), SystemClock().now()
-    count = pki.revoke(config.folder, name, now=now)
+    count = len(pki.issued_serials(config.folder, name))
     if not count:
         raise click.ClickException(f"no certificate was ever issued to {name!r}; look at the doors' page for the ids")
-    write_revocations(config, now=now)
-    told = _tell_broker(config)
-    click.echo(f"{name}: {count} certificate(s) revoked; {'the broker knows' if told else 'the broker is not running here'}.")
-    click.echo(f"For a new box at this door: booking-server door-files {name} --to NEW-FOLDER")
+    with tempfile.TemporaryDirectory(dir=pki.authority_folder(config.folder)) as folder:
+        pki.issue_to(config.folder, name, Path(folder))  # revoked with the others: tells when the broker knows
+        pki.revoke(config.folder, name, now=now)
+        write_revocations(config)
+        _tell_broker(config)
+        became = end_line(config, name, Path(folder))
+    click.echo(f"{name}: {count} certificate(s) revoked; {_BECAME[became]}")
+    click.echo(_NEXT_SERVER if name == config.broker.identity else _NEXT_DOOR.format(name=name))
+    _note_revoked(config, name)
+
+
+_BECAME = {
+    Line.ENDED: "its line, if it had one, has ended and it cannot come back.",
+    Line.NO_BROKER: "no broker runs, so it has no line; the broker will not let it in when it starts.",
+    Line.NOT_READ: "BUT THE BROKER DOES NOT KNOW YET: restart it now; every line ends and every other door comes back.",
+}
+_NEXT_DOOR = "For a new box at this door: booking-server door-files {name} --to NEW-FOLDER"
+_NEXT_SERVER = "For a new certificate of this server: booking-server broker write; then restart: booking-server doors"
 
 
 @click.command("door-files")
@@ -75,25 +95,40 @@ def revoke(config_file: Path, name: str) -> None:
 def door_files(config_file: Path, door: str, to: Path) -> None:
     """Write the files that the box at DOOR needs: certificate, keys, settings. Keep them secret: they are the door."""
     config = load(config_file)
+    was_revoked = pki.is_revoked(config.folder, door)
     database = Database(config.database)
     try:
-        with database.read() as tx:
+        with database.write() as tx:
             write_door_files(tx, config, load_keys(config.folder), door, to)
+            audit.note(tx, COMMAND_LINE, now=clock_of(config).now(), act="door_files_written", subject=f"door:{door}")
     finally:
         database.close()
-    write_revocations(config, now=SystemClock().now())
-    _tell_broker(config)
+    if was_revoked:
+        write_revocations(config)
+        _tell_broker(config)
     click.echo(f"{to}: complete door.toml (reader, pins), copy the folder to /etc/hubkey on the door, then: door-agent check")
 
 
-def _tell_broker(config: Config) -> bool:
-    """Have the running broker read rights and revocations again. False where none runs here."""
+def _note_revoked(config: Config, name: str) -> None:
+    """Record it after the act: what takes a door away must not wait for a database."""
+    database = Database(config.database)
     try:
-        process = int((broker_folder(config) / "broker.pid").read_text(encoding="ascii"))
-        os.kill(process, signal.SIGHUP)
+        with database.write() as tx:
+            audit.note(tx, COMMAND_LINE, now=clock_of(config).now(), act="certificates_revoked", subject=f"door:{name}")
+    finally:
+        database.close()
+
+
+def _tell_broker(config: Config) -> None:
+    """Have the broker, if it runs here, read rights and revocations again."""
+    folder = broker_folder(config)
+    try:
+        process = int((folder / "broker.pid").read_text(encoding="ascii"))
+        words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+        if str(folder / "mosquitto.conf").encode() in words:  # else the number is another's by now
+            os.kill(process, signal.SIGHUP)
     except (OSError, ValueError):
-        return False
-    return True
+        return
 
 
 def _check_free(config: Config) -> None:

@@ -6,82 +6,100 @@ Whoever holds this folder is the door. The door's private key is written here an
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Connection
 
 from booking_server.broker import pki
-from booking_server.config import Config
+from booking_server.broker.writing import OPEN, SECRET, write
+from booking_server.config import BadConfiguration, Config
 from booking_server.doors import service as doors
+from booking_server.doors.service import Door
 from booking_server.errors import Invalid
 from booking_server.keys import Keys
 
 _SETTINGS = """\
-# Settings of the door {door} ({name}). Each line is explained in firmware_config/door.example.toml.
-door = "{door}"
-state_folder = "{state_folder}"
-tag_key_file = "tag.key"
+# Settings of the door {door} ({name}). Paths that do not start with / are beside this file.
+# Every key is explained in firmware_config/door.example.toml. Check with: door-agent check
+door = {door}
+demo = {demo}
+state_folder = {state_folder}   # journal, snapshot and mode
+tag_key_file = "tag.key"        # this door's own key for naming tags
 
 [broker]
-host = "{host}"
+host = {host}                   # as it stands in the broker's certificate
 port = {port}
-ca = "ca.pem"
-certificate = "certificate.pem"
-key = "key.pem"
+ca = "ca.pem"                   # the hub's own authority
+certificate = "certificate.pem" # who this door is
+key = "key.pem"                 # and its proof: readable by the agent alone
 
 [server]
-sealing_key = "server-sealing.pem"
-signing_keys = {{ {signing_id} = "server-signing.pem" }}
-
-[[readers]]
-kind = "pcsc"
-access_point = "in"
-{more_readers}
+signing_keys = {{ {signing_id} = "server-signing.pem" }} # what signs the server's word
+sealing_key = "server-sealing.pem"                 # what tag numbers are sealed to
+{readers}
 [lock]
-pin = 17
-pulse_seconds = 5.0
+pin = 17             # GPIO number of the relay; off means locked, by the wiring
+active_high = true   # false for relay boards that switch on a low level
+pulse_seconds = 5.0  # how long the door is unlocked for one tap
 
-# A door without a door contact counts every granted tap as an entry. With one, say where it is wired:
+# Without a door contact every granted tap counts as an entry. With one, say where it is wired:
 # [contact]
 # pin = 22
 """
-_WAY_OUT = """
+_READER = """
 [[readers]]
-kind = "pcsc"
-access_point = "out"
-name = "name the second reader here"
+kind = {kind}
+access_point = {point}
+name = ""            # how PC/SC's name for it begins; empty takes any
 """
+_ONE_OF_TWO = """
+[[readers]]
+kind = {kind}
+access_point = {point}
+name = {name}  # replace by the name that pcsc_scan shows for this reader
+"""
+_ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - what a door cannot connect to
 
 
 def write_door_files(tx: Connection, config: Config, keys: Keys, door_id: str, to: Path) -> None:
     """Write the folder `to` for a door. An earlier certificate of this door stays valid until it is revoked.
 
-    Raise NotFound for a door that the server does not have; Invalid where the folder holds something already.
+    The door of a demo hub is a simulated one. Raise NotFound for a door that the server does not have; Invalid where the folder
+    holds something already; BadConfiguration where the settings do not say what doors call the broker.
     """
     door = doors.door(tx, door_id)
     key = doors.tag_key(tx, keys.vault, door_id)
-    two = any(point.point == "out" for point in doors.access_points(tx, door_id))
+    settings = _settings(config, keys, door, [str(point.point) for point in doors.access_points(tx, door_id)])
     if to.exists() and any(to.iterdir()):
         raise Invalid("to", "{folder} is not empty. Choose a new folder, or empty it.", folder=str(to))
     to.mkdir(parents=True, exist_ok=True)
     to.chmod(0o700)
-    _write_secret(to / "tag.key", key)
+    write(to / "tag.key", key, mode=SECRET)
     for name, public in (("signing", keys.signing.public_key()), ("sealing", keys.sealing.public_key())):
-        (to / f"server-{name}.pem").write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    settings = _SETTINGS.format(
-        door=door_id,
-        name=door.name.replace("\n", " "),
-        state_folder="/var/lib/hubkey-door",
-        host=config.broker.host,
-        port=config.broker.port,
-        signing_id=keys.signing_id,
-        more_readers=_WAY_OUT if two else "",
-    )
-    (to / "door.toml").write_text(settings, encoding="utf-8")
+        write(to / f"server-{name}.pem", public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), mode=OPEN)
+    write(to / "door.toml", settings.encode(), mode=OPEN)
     pki.issue_to(config.folder, door_id, to)
 
 
-def _write_secret(file: Path, content: bytes) -> None:
-    file.touch(mode=0o600)
-    file.write_bytes(content)
+def _settings(config: Config, keys: Keys, door: Door, points: list[str]) -> str:
+    host = config.broker.known_as or config.broker.host
+    if host in _ANY_ADDRESS:
+        raise BadConfiguration(f"broker.host is {host!r}; set broker.known_as to the name by which doors reach the broker")
+    kind = _quoted("simulated" if config.demo else "pcsc")
+    reader = _READER if len(points) == 1 or config.demo else _ONE_OF_TWO
+    return _SETTINGS.format(
+        door=_quoted(door.id),
+        name="".join(letter for letter in door.name if letter.isprintable()),
+        demo="true" if config.demo else "false",
+        state_folder=_quoted("state" if config.demo else "/var/lib/hubkey-door"),
+        host=_quoted(host),
+        port=config.broker.port,
+        signing_id=keys.signing_id,
+        readers="".join(reader.format(kind=kind, point=_quoted(p), name=_quoted(f"reader {p}")) for p in points),
+    )
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

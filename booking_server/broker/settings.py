@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import pwd
-from datetime import datetime
 from pathlib import Path
 
 from access_contract import topics
 from access_contract.messages import MESSAGE_BYTES_MAX
 from booking_server.broker import pki
-from booking_server.clock import SystemClock
+from booking_server.broker.writing import SECRET, write
 from booking_server.config import BadConfiguration, Config
 
 PACKET_BYTES_MAX = MESSAGE_BYTES_MAX + 4096
@@ -40,11 +39,13 @@ max_packet_size {packet_bytes}
 max_inflight_messages 100
 max_queued_messages 1000
 max_keepalive 120
+persistent_client_expiration 1h
 persistence false
 sys_interval 0
 user {user}
 pid_file {folder}/broker.pid
 log_dest stdout
+log_timestamp_format %Y-%m-%dT%H:%M:%S
 log_type error
 log_type warning
 log_type notice
@@ -81,35 +82,26 @@ def write_broker(config: Config) -> Path:
     """Make certificates where they are missing, write settings, rights and revocations anew, return the settings' path."""
     folder = broker_folder(config)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    pki.issue_broker(config.folder, folder, host=config.broker.host)
+    pki.issue_broker(config.folder, folder, host=config.broker.host, known_as=config.broker.known_as)
     pki.issue(config.folder, config.broker.identity)
-    _write(folder / "ca.pem", pki.authority(config.folder).certificate_file.read_bytes())
-    write_revocations(config, now=SystemClock().now())
-    settings = folder / "mosquitto.conf"
-    _write(
-        settings,
-        _SETTINGS.format(
-            folder=folder,
-            host=config.broker.host,
-            port=config.broker.port,
-            message_bytes=MESSAGE_BYTES_MAX,
-            packet_bytes=PACKET_BYTES_MAX,
-            user=pwd.getpwuid(os.geteuid()).pw_name,
-        ).encode(),
+    write(folder / "ca.pem", (pki.authority_folder(config.folder) / "ca.pem").read_bytes(), mode=SECRET)
+    write_revocations(config)
+    settings = _SETTINGS.format(
+        folder=folder,
+        host=config.broker.host,
+        port=config.broker.port,
+        message_bytes=MESSAGE_BYTES_MAX,
+        packet_bytes=PACKET_BYTES_MAX,
+        user=pwd.getpwuid(os.geteuid()).pw_name,
     )
-    return settings
+    write(folder / "mosquitto.conf", settings.encode(), mode=SECRET)
+    return folder / "mosquitto.conf"
 
 
-def write_revocations(config: Config, *, now: datetime) -> None:
+def write_revocations(config: Config) -> None:
     """Write who may no longer connect (the list), and who, still connected, may say and hear nothing more (the rights)."""
     folder = broker_folder(config)
-    _write(folder / "revoked.pem", pki.revocation_list(config.folder, now=now))
+    write(folder / "revoked.pem", pki.revocation_list(config.folder), mode=SECRET)
     revoked = "".join(_REVOKED.format(name=name, root=topics.ROOT) for name in pki.revoked_names(config.folder))
-    _write(folder / "acl", _RIGHTS.format(server=config.broker.identity, root=topics.ROOT, revoked=revoked).encode())
-
-
-def _write(file: Path, content: bytes) -> None:
-    beside = file.with_name(file.name + ".new")
-    beside.write_bytes(content)
-    beside.chmod(0o600)
-    beside.replace(file)
+    rights = _RIGHTS.format(server=config.broker.identity, root=topics.ROOT, revoked=revoked)
+    write(folder / "acl", rights.encode(), mode=SECRET)

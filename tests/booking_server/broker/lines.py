@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import ssl
 import subprocess
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
+from click.testing import CliRunner
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
@@ -18,9 +20,11 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from booking_server.broker import pki
 from booking_server.broker.settings import broker_folder, write_broker
+from booking_server.cli import main
 from booking_server.config import Broker, Config
 from tests.system import parts
 from tests.system.processes import answers, free_port, wait_for
+from tests.system.settings_file import write_settings
 
 SERVER = "server-doors-1"
 
@@ -32,6 +36,14 @@ class RunningBroker:
         self.folder, self.port = folder, free_port()
         self.config = Config(database="", state_folder=str(folder / "s"), broker=Broker(port=self.port))
         self.settings = write_broker(self.config)
+        write_settings(
+            folder / "server.toml",
+            {
+                "database": f"sqlite:///{folder / 'hub.sqlite'}",
+                "state_folder": self.config.state_folder,
+                "broker": {"port": self.port},
+            },
+        )
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: list[Line] = []
 
@@ -54,8 +66,9 @@ class RunningBroker:
         assert process == self._process.pid
         self._process.send_signal(signal.SIGHUP)
 
-    def said(self) -> str:
-        return (self.folder / "mosquitto.log").read_text(encoding="utf-8", errors="replace")
+    def command(self, *words: str) -> str:
+        """What `booking-server` prints to `words`."""
+        return CliRunner().invoke(main, ["--config", str(self.folder / "server.toml"), *words]).output
 
     def identity(self, name: str) -> Path:
         """The folder of a certificate for `name`, made at the first call."""
@@ -140,10 +153,10 @@ class Line:
 
     def cut(self) -> None:
         """Drop the connection without a word, so that the will is due."""
+        opened: Any = self.client.socket()
+        opened.shutdown(socket.SHUT_RDWR)
+        wait_for(self.ended.is_set, "the line is cut")
         self.client.loop_stop()
-        opened = self.client.socket()
-        if opened is not None:
-            opened.close()
 
     def close(self) -> None:
         self.client.disconnect(reasoncode=ReasonCode(PacketTypes.DISCONNECT, "Normal disconnection"))
