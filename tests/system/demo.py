@@ -25,7 +25,8 @@ INVOICES = CHECKOUT / "build" / "demo"
 
 def main() -> int:
     """Run the demo and return the exit code: 0 if all was as it must be."""
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
     try:
         return _once() if os.environ.get("ONCE", "") not in ("", "0") else _stay()
     except (NotReady, StoryFailed) as problem:

@@ -103,7 +103,7 @@ class Panel:
             "broker": self._building.broker_is_up,
             "pages": self._building.web_address,
             "keytags": [*self._members(), {"id": "stranger", "name": "Found in the street", "digits": _digits(STRANGER)}],
-            "doors": [self._door(door) for door in self._building.doors.values()],
+            "doors": [self._door(self._building.doors[door_id]) for door_id in self._names],
         }
 
     def _members(self) -> list[dict[str, str]]:

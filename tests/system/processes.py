@@ -112,7 +112,7 @@ class Child:
 
 
 class Processes:
-    """A group of children. As a context manager it stops them all, the last started first."""
+    """A group of children. As a context manager it stops them all, beginning with the last started."""
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
@@ -159,7 +159,9 @@ class Processes:
         self._children.remove(child)
 
     def close(self) -> None:
-        """Stop every child, then everything that is still in the group."""
+        """Ask every child to end, wait for each, then end everything that is still in the group."""
+        for child in reversed(self._children):
+            child.process.terminate()
         for child in reversed(self._children):
             if child.running:
                 child.stop()
