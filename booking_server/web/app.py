@@ -92,6 +92,7 @@ def _set_up_session(app: Flask, config: Config, keys: Keys) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_PATH="/",
         PERMANENT_SESSION_LIFETIME=signed.LIFETIME,
+        SESSION_REFRESH_EACH_REQUEST=False,
         MAX_CONTENT_LENGTH=FORM_BYTES_MAX,
         SEND_FILE_MAX_AGE_DEFAULT=3600,
         WTF_CSRF_TIME_LIMIT=None,
@@ -120,7 +121,6 @@ def _refuse_nul() -> None:
 
 
 def _require_sign_in() -> AnyResponse | None:
-    session.permanent = True
     actor = signed.actor_of(state.database(), session) if request.endpoint != "static" else None
     if actor is not None:
         g.actor = actor

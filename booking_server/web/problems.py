@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from booking_server.actors import NotAllowed
 from booking_server.errors import BookingServerError, Invalid, NotFound
 from booking_server.web.forms import say
+from booking_server.web.request import config
 
 log = structlog.get_logger()
 Answer = tuple[str, int]
@@ -48,6 +49,9 @@ def _not_allowed(_problem: NotAllowed) -> Answer:
 
 
 def _form_too_old(_problem: CSRFError) -> Answer:
+    if config().web.secure_cookies and not request.is_secure:
+        advice = gettext("These pages work only over HTTPS. Open the address that begins with https://.")
+        return _page(400, gettext("Please send the form again"), advice)
     advice = gettext("The form had become too old and nothing was changed. Go back, reload the page and send it again.")
     return _page(400, gettext("Please send the form again"), advice)
 

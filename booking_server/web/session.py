@@ -7,12 +7,12 @@ carries no rights: the role is read from the account each time.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, cast
 
 from flask import Flask
-from flask.sessions import SecureCookieSessionInterface
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from itsdangerous import BadSignature
 
 from booking_server.actors import Actor
@@ -20,7 +20,7 @@ from booking_server.db import Database
 from booking_server.people import service as people
 
 LIFETIME = timedelta(hours=12)
-"""How long a session lasts without a request."""
+"""How long a session lasts. It is not written at each request: an answer under way in another window would undo a sign-out."""
 
 
 def cookie_name(*, secure: bool) -> str:
@@ -28,10 +28,11 @@ def cookie_name(*, secure: bool) -> str:
     return "__Host-hubkey" if secure else "hubkey"
 
 
-def begin(session: MutableMapping[str, Any], account: people.Account) -> None:
+def begin(session: SessionMixin, account: people.Account) -> None:
     """Sign the account in: nothing of the session before stays, but for the language."""
     language = session.get("language")
     session.clear()
+    session.permanent = True
     session["account"] = account.id
     session["number"] = account.session_number
     if language:

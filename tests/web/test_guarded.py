@@ -103,6 +103,20 @@ def test_signing_in_begins_a_session_of_its_own(app: Flask) -> None:
     )
 
 
+def test_an_answer_under_way_does_not_undo_a_sign_out(app: Flask) -> None:
+    """What a page fetches by itself writes no session, so it brings none back that ended meanwhile in another window."""
+    client = signed_in(app)
+    client.get("/", **HTTPS)
+    for path in ("/", "/today/taps", "/today/doors", "/people"):
+        assert "Set-Cookie" not in client.get(path, **HTTPS).headers, path
+
+
+def test_without_https_a_refused_form_says_why(app: Flask) -> None:
+    """A browser does not keep the session over plain HTTP: the page says which address to open, not that a form was old."""
+    answer = app.test_client().post("/sign-in", base_url="http://hub.example")
+    assert (answer.status_code, "begins with https://" in answer.text) == (400, True)
+
+
 def _try(client: FlaskClient, **more: str) -> tuple[int, str]:
     data = {"csrf_token": csrf(client), "sign_in_name": HOST, "password": "wrong", **more}
     answer = client.post("/sign-in", data=data, headers={"Referer": "https://hub.example/sign-in"}, **HTTPS)
