@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Do the pages of prices, bookings, months and invoices do what staff say, and tell what they may not do?"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from werkzeug.serving import make_server
+
+from booking_server.bookings import service as bookings
+from booking_server.config import Config, Seller, Web
+from booking_server.db import Database
+from booking_server.keys import make_keys
+from booking_server.web.app import create_app
+from tests.booking_server.hub import NOW, PASSWORD
+from tests.system.desk import Desk
+from tests.system.visitor import Page, Visitor
+from tests.web.conftest import BILLING, HOST, MEMBER, Served
+
+SELLER = Seller(name="Omnia Oy", address="Lehtimäentie 1, 02770 Espoo", business_id="2077474-0", iban="FI2112345600000785")
+
+
+@dataclass(slots=True)
+class TurnableClock:
+    """A clock that stands until somebody turns it."""
+
+    at: datetime = field(default=NOW)
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Office(Served):
+    """The pages of a hub in which the time can be turned; it is a Tuesday in November, 14:00 in Helsinki."""
+
+    clock: TurnableClock = field(default_factory=TurnableClock)
+
+
+@pytest.fixture
+def office(empty_database: Path, tmp_path: Path) -> Iterator[Office]:
+    database = Database(f"sqlite:///{shutil.copy(empty_database, tmp_path / 'hub.sqlite')}")
+    clock = TurnableClock()
+    desk = Desk(database, make_keys(tmp_path / "state"), clock)
+    web = Web(secure_cookies=False)
+    config = Config(database="", state_folder=str(tmp_path), language="en", demo=True, web=web, seller=SELLER)
+    server = make_server("127.0.0.1", 0, create_app(database, config, desk.keys, clock), threaded=True)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield Office(desk, f"http://127.0.0.1:{server.port}", clock=clock)
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    database.close()
+
+
+# --- prices ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_price_set_on_a_spaces_page_stands_there_with_its_vat(office: Office) -> None:
+    """What was typed as 4,20 and 25,5 is shown as the price from that day on, and with VAT."""
+    path = f"/spaces/{office.desk.space(office.desk.site('Omnia'), 'Studio', 'co-creation')}"
+    birgit = office.visitor(BILLING)
+    page = birgit.post(birgit.see(path), f"{path}/prices", unit="entry", amount="4,20", vat="25,5", from_day="1.11.2026")
+    assert page.path == path
+    page.must_say("€4.20 an entry", "VAT 25.5 %, €5.27 with VAT", "from 1 Nov 2026")
+
+
+@pytest.mark.parametrize(
+    ("at", "typed"), [("amount", "four"), ("amount", "4,205"), ("from_day", "1.1.2020"), ("from_day", "tomorrow")]
+)
+def test_a_price_that_cannot_be_taken_is_told_at_its_field(office: Office, at: str, typed: str) -> None:
+    """The form comes back with the error at the field that is wrong, and everything typed is kept."""
+    path = f"/spaces/{office.desk.space(office.desk.site('Omnia'), 'Studio', 'co-creation')}"
+    birgit, values = office.visitor(BILLING), {"unit": "day", "amount": "7,77", "vat": "10", "from_day": "1.11.2026", at: typed}
+    page = birgit.post(birgit.see(path), f"{path}/prices", status=422, **values)
+    assert f'id="{at}-error"'.encode() in page.content
+    kept = page.form(f"{path}/prices").values
+    assert {name: kept[name] for name in values} == {name: [value] for name, value in values.items()}
+
+
+def test_a_host_sees_prices_and_cannot_set_them(office: Office) -> None:
+    """The host's page has the price and no form for it."""
+    room = office.desk.space(office.desk.site("Omnia"), "Studio", "co-creation")
+    office.desk.price(room, "entry", 420, from_day=NOW.date())
+    page = office.visitor(HOST).see(f"/spaces/{room}").must_say("€4.20")
+    assert not [form for form in page.forms() if form.action.endswith("/prices")]
+
+
+# --- bookings --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shop(office: Office) -> int:
+    """A pop-up shop that can be booked."""
+    return office.desk.space(office.desk.site("Omnia"), "Pop-up shop", "pop-up", bookable=True)
+
+
+def _book(visitor: Visitor, person: int, *, status: int = 200, **filled: str) -> Page:
+    page = visitor.see(f"/bookings/new?person_id={person}")
+    wanted = {"start_day": "24.11.2026", "start_time": "16:00", "end_day": "", "end_time": "18:00", "purpose": "Sale", **filled}
+    return visitor.post(page, "/bookings/new", status=status, **wanted)
+
+
+def test_a_booking_is_made_in_a_few_clicks_and_stands_in_its_week(office: Office, shop: int) -> None:
+    """From a cell of the week, the form already names space and day; the week then shows hours and name."""
+    aino, heikki = office.desk.person("Aino Virtanen"), office.visitor(HOST)
+    link = next(to for to, _ in heikki.see("/bookings?day=2026-11-24").links if "space_id" in to and "2026-11-26" in to)
+    page = heikki.see(link)
+    page = heikki.post(page, "/bookings/new", person_id=str(aino), start_time="9", end_time="11.30")
+    assert page.path == "/bookings"
+    page.must_say("9:00–11:30 Aino Virtanen")
+    assert len(_booked(office, shop)) == 1
+
+
+def _booked(office: Office, space: int) -> list[tuple[datetime, datetime]]:
+    with office.desk.database.read() as tx:
+        found = bookings.bookings_of_space(tx, space, NOW - timedelta(days=9), NOW + timedelta(days=300))
+    return [(one.start_at, one.end_at) for one in found]
+
+
+def test_what_is_in_the_way_is_told_at_the_start_and_nothing_typed_is_lost(office: Office, shop: int) -> None:
+    """The space is taken: the error names it with its hours at the field, the day's bookings stand by, the form is as typed."""
+    aino, ville = office.desk.person("Aino Virtanen"), office.desk.person("Ville Korhonen")
+    heikki = office.visitor(HOST)
+    _book(heikki, aino)
+    page = _book(heikki, ville, status=422, start_time="17:00", end_time="19:00", purpose="Soup day")
+    page.must_say("Pop-up shop is already booked from 24.11.2026 16:00 to 24.11.2026 18:00.", "16:00–18:00 Aino Virtanen")
+    assert b'id="start_time-error"' in page.content
+    kept = page.form("/bookings/new").values
+    assert [kept[name] for name in ("person_id", "start_time", "end_time", "purpose")] == [
+        [str(ville)], ["17:00"], ["19:00"], ["Soup day"],
+    ]  # fmt: skip
+    assert len(_booked(office, shop)) == 1
+
+
+@pytest.mark.parametrize(
+    ("filled", "at"),
+    [
+        ({"start_day": "31.11.2026"}, "start_day"),
+        ({"start_time": "25:00"}, "start_time"),
+        ({"start_time": "9:00"}, "start_time"),
+        ({"end_time": "15:00"}, "end_time"),
+        ({"person_id": ""}, "person_id"),
+        ({"start_day": "24.11.2036"}, "start_time"),
+    ],
+)
+def test_a_booking_that_cannot_be_is_told_at_its_field(office: Office, shop: int, filled: dict[str, str], at: str) -> None:
+    """A day that is none, an hour that has passed, an end before the start, nobody chosen, ten years ahead."""
+    page = _book(office.visitor(HOST), office.desk.person("Aino Virtanen"), status=422, **filled)
+    assert f'id="{at}-error"'.encode() in page.content
+    assert _booked(office, shop) == []
+
+
+@pytest.mark.parametrize(
+    ("filled", "hours"),
+    [
+        ({}, 2),
+        ({"end_time": "24:00"}, 8),
+        ({"end_time": ""}, 8),
+        ({"end_day": "25.11.2026", "end_time": "2:00"}, 10),
+        ({"start_day": "25.11.2026", "start_time": "", "end_time": ""}, 24),
+        ({"start_day": "27.3.2027", "start_time": "23:00", "end_day": "28.3.2027", "end_time": "5:00"}, 5),
+    ],
+)
+def test_hours_are_the_wall_clocks(office: Office, shop: int, filled: dict[str, str], hours: int) -> None:
+    """To midnight, over midnight, a whole day, and across the change to summer time."""
+    _book(office.visitor(HOST), office.desk.person("Aino Virtanen"), **filled)
+    [(start, end)] = _booked(office, shop)
+    assert end - start == timedelta(hours=hours)
+
+
+def test_a_booking_is_cancelled_before_its_start_and_not_after(office: Office, shop: int) -> None:
+    """Its page offers it while it is still to come; once begun the form is gone, and a page left open is refused."""
+    aino, heikki = office.desk.person("Aino Virtanen"), office.visitor(HOST)
+    first = office.desk.book(shop, aino, NOW + timedelta(hours=1), NOW + timedelta(hours=2))
+    second = office.desk.book(shop, aino, NOW + timedelta(hours=4), NOW + timedelta(hours=5))
+    path, left_open = f"/bookings/{second}", heikki.see(f"/bookings/{first}")
+    heikki.post(heikki.see(path), f"{path}/cancellation").must_say("The space is free again")
+    assert len(_booked(office, shop)) == 1
+    office.clock.at += timedelta(hours=1, minutes=5)
+    page = heikki.post(left_open, f"/bookings/{first}/cancellation", status=422)
+    page.must_say("already started")
+    assert not [form for form in page.forms() if form.action.endswith("/cancellation")]
+    assert len(_booked(office, shop)) == 1
+
+
+def test_a_booking_says_what_it_comes_to(office: Office, shop: int) -> None:
+    """An hour and a half at 12,00 a started hour comes to two of them."""
+    office.desk.price(shop, "booked_hour", 1200, from_day=NOW.date())
+    number = office.desk.book(shop, office.desk.person("Aino Virtanen"), NOW, NOW + timedelta(minutes=90))
+    office.visitor(HOST).see(f"/bookings/{number}").must_say("€24.00 without VAT", "2 booked hours, €12.00 each")
+
+
+def test_a_persons_page_has_what_they_booked(office: Office, shop: int) -> None:
+    """What is coming, with a way to book more."""
+    aino = office.desk.person("Aino Virtanen")
+    office.desk.book(shop, aino, NOW, NOW + timedelta(hours=2))
+    page = office.visitor(HOST).see(f"/people/{aino}").must_say("Pop-up shop", "Tue 24 Nov 2026, 14:00–16:00")
+    assert f"/bookings/new?person_id={aino}" in [to for to, _ in page.links]
+
+
+def test_the_week_is_where_the_address_says_and_today_where_it_makes_no_sense(office: Office, shop: int) -> None:
+    """A booking over midnight stands on both its days; an address that is no day shows this week."""
+    aino, heikki = office.desk.person("Aino Virtanen"), office.visitor(HOST)
+    office.desk.book(shop, aino, NOW + timedelta(days=7, hours=8), NOW + timedelta(days=7, hours=13))
+    heikki.see("/bookings?day=2026-12-02").must_say("22:00– Aino Virtanen", "–3:00 Aino Virtanen")
+    assert "Aino" not in heikki.see("/bookings?day=nonsense").must_say("23 Nov").words
+
+
+def test_members_have_no_business_on_the_staffs_pages(office: Office, shop: int) -> None:
+    """A member's account is refused at every one of these pages."""
+    mikko = Visitor(office.address)
+    mikko.post(mikko.see("/sign-in"), "/sign-in", status=403, sign_in_name=MEMBER, password=PASSWORD)
+    for path in ("/bookings", "/bookings/new", "/bookings/1"):
+        assert mikko.see(path, status=403)
