@@ -151,6 +151,17 @@ class Line:
         wait_for(lambda: sent <= self._acknowledged.keys() or self.ended.is_set(), "all are acknowledged", limit_seconds=30)
         return sum(not self._acknowledged[mid].is_failure for mid in sent if mid in self._acknowledged)
 
+    def stall(self) -> threading.Event:
+        """Read nothing more until the returned event is set."""
+        awake = threading.Event()
+
+        def wait_first(client: Any, data: Any, message: mqtt.MQTTMessage) -> None:
+            awake.wait()
+            self._on_message(client, data, message)
+
+        self.client.on_message = wait_first
+        return awake
+
     def cut(self) -> None:
         """Drop the connection without a word, so that the will is due."""
         opened: Any = self.client.socket()

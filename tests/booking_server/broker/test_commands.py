@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import socket
 import stat
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -12,7 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography import x509
 
+from booking_server.audit import service as audit
 from booking_server.cli import main
+from booking_server.db import Database
+from booking_server.keys import load_keys
 from door_agent.config import load as load_door
 from door_agent.main import check as check_door
 from tests.booking_server.hub import StillClock
@@ -20,6 +25,8 @@ from tests.system import parts
 from tests.system.desk import Desk
 from tests.system.processes import free_port
 from tests.system.settings_file import write_settings
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - only written into a file
 
 
 @pytest.fixture
@@ -40,12 +47,9 @@ def settings(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def door(settings: Path, tmp_path: Path) -> str:
-    from booking_server.db import Database
-    from booking_server.keys import load_keys
-
     database = Database(f"sqlite:///{tmp_path / 'hub.sqlite'}")
     desk = Desk(database, load_keys(tmp_path / "state"), StillClock())
-    made = desk.door("front", 'Front "street" door', leads_into=desk.site("Hub"))
+    made = desk.door("front", 'Front "street"\x07 door', leads_into=desk.site("Hub"))
     database.close()
     return made
 
@@ -113,11 +117,101 @@ def test_revoking_writes_list_and_rights(settings: Path, door: str, tmp_path: Pa
     assert crl.get_revoked_certificate_by_serial_number(new.serial_number) is None
 
 
-def test_revoking_nobody_says_so(settings: Path) -> None:
-    """A name that never had a certificate is a clear line."""
-    said = call(settings, "broker", "revoke", "nobody")
+@pytest.mark.parametrize("name", ["nobody", "*", "server-*", "../ca"])
+def test_revoking_nobody_says_so(settings: Path, tmp_path: Path, name: str) -> None:
+    """A name that never had a certificate, or a pattern, is a clear line, and nobody is revoked."""
+    said = call(settings, "broker", "revoke", name)
     assert said.exit_code == 1
-    assert "no certificate was ever issued to 'nobody'" in said.output
+    assert f"no certificate was ever issued to {name!r}" in said.output
+    assert not (tmp_path / "state" / "authority" / "revoked.json").exists()
+
+
+def test_a_revoked_server_gets_a_new_certificate(settings: Path, tmp_path: Path) -> None:
+    """The server's own key may leak too: after its revocation the next `broker write` gives it another, with its rights."""
+    file = tmp_path / "state" / "identities" / "server-doors-1" / "certificate.pem"
+    before = x509.load_pem_x509_certificate(file.read_bytes())
+    assert "restart: booking-server doors" in call(settings, "broker", "revoke", "server-doors-1").output
+    assert call(settings, "broker", "write").exit_code == 0
+    crl = x509.load_pem_x509_crl((tmp_path / "state" / "broker" / "revoked.pem").read_bytes())
+    after = x509.load_pem_x509_certificate(file.read_bytes())
+    assert crl.get_revoked_certificate_by_serial_number(before.serial_number) is not None
+    assert crl.get_revoked_certificate_by_serial_number(after.serial_number) is None
+    assert "deny" not in (tmp_path / "state" / "broker" / "acl").read_text(encoding="utf-8")
+
+
+def test_revoking_is_written_down(settings: Path, door: str, tmp_path: Path) -> None:
+    """Who was given a door's files, and what was revoked, stands in the audit."""
+    call(settings, "door-files", door, "--to", tmp_path / "to")
+    call(settings, "broker", "revoke", door)
+    database = Database(f"sqlite:///{tmp_path / 'hub.sqlite'}")
+    with database.read() as tx:
+        acts = [row["act"] for row in audit.of_subject(tx, "door:front")]
+    database.close()
+    assert acts[:2] == ["certificates_revoked", "door_files_written"]
+
+
+def test_another_process_is_never_signalled(settings: Path, door: str, tmp_path: Path) -> None:
+    """A number left behind by a broker that was killed may be another process's by now: that one is left alone."""
+    with subprocess.Popen(["sleep", "30"]) as other:
+        (tmp_path / "state" / "broker" / "broker.pid").write_text(str(other.pid), encoding="ascii")
+        call(settings, "door-files", door, "--to", tmp_path / "to")
+        assert call(settings, "broker", "revoke", door).exit_code == 0
+        assert other.poll() is None
+        other.kill()
+
+
+def test_files_for_many_doors_beside_each_other(settings: Path, door: str, tmp_path: Path) -> None:
+    """Commands at the same time do not trip over each other, and leave nothing half written."""
+    call(settings, "door-files", door, "--to", tmp_path / "first")
+    call(settings, "broker", "revoke", door)
+    program = [sys.executable, "-c", "from booking_server.cli import main; main()", "--config", str(settings)]
+    running = [subprocess.Popen([*program, "door-files", door, "--to", str(tmp_path / f"to{n}")]) for n in range(4)]
+    assert [process.wait(60) for process in running] == [0] * 4
+    for number in range(4):
+        check_door(tmp_path / f"to{number}" / "door.toml")
+    x509.load_pem_x509_crl((tmp_path / "state" / "broker" / "revoked.pem").read_bytes())
+    assert not [file for file in (tmp_path / "state").rglob(".*") if file.name != ".lock"]
+
+
+def test_a_door_of_a_demo_is_a_simulated_one(settings: Path, door: str, tmp_path: Path) -> None:
+    """A demo's door can never be taken for a real one: its files say so, and start as they are."""
+    settings.write_text("demo = true\n" + settings.read_text(encoding="utf-8"), encoding="utf-8")
+    assert call(settings, "door-files", door, "--to", tmp_path / "to").exit_code == 0
+    made = load_door(tmp_path / "to" / "door.toml")
+    assert (made.demo, [reader.kind for reader in made.readers]) == (True, ["simulated"])
+
+
+def test_doors_are_told_a_name_that_the_broker_has(settings: Path, door: str, tmp_path: Path) -> None:
+    """A broker that listens everywhere needs a name for doors to call it by: without it no files, with it in its certificate."""
+    plain = settings.read_text(encoding="utf-8")
+    settings.write_text(plain.replace('"127.0.0.1"', f'"{EVERYWHERE}"'), encoding="utf-8")
+    assert "set broker.known_as" in call(settings, "door-files", door, "--to", tmp_path / "to").output
+    named = f'"{EVERYWHERE}", "known_as" = "hub.example.org"'
+    settings.write_text(plain.replace('"127.0.0.1"', named), encoding="utf-8")
+    assert call(settings, "broker", "write").exit_code == 0
+    assert call(settings, "door-files", door, "--to", tmp_path / "to").exit_code == 0
+    certificate = x509.load_pem_x509_certificate((tmp_path / "state" / "broker" / "broker.pem").read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert load_door(tmp_path / "to" / "door.toml").broker.host == "hub.example.org"
+    assert "hub.example.org" in names.get_values_for_type(x509.DNSName)
+
+
+def test_settings_that_would_give_a_door_the_servers_rights_are_refused(settings: Path) -> None:
+    """The server's name on the wire begins with "server-", which no door's may."""
+    settings.write_text(settings.read_text(encoding="utf-8").replace("{ ", '{ "identity" = "front", ', 1), encoding="utf-8")
+    said = call(settings, "broker", "write")
+    assert said.exit_code == 1
+    assert "broker.identity" in said.output
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(settings: Path, tmp_path: Path) -> None:
+    """A fault of the disk names the file, and is no traceback."""
+    (tmp_path / "plain").touch()
+    text = settings.read_text(encoding="utf-8").replace(str(tmp_path / "state"), str(tmp_path / "plain" / "state"))
+    settings.write_text(text, encoding="utf-8")
+    said = call(settings, "broker", "write")
+    assert (said.exit_code, len(said.output.splitlines())) == (1, 1)
+    assert f"{tmp_path / 'plain'}" in said.output
 
 
 @pytest.mark.skipif(parts.mosquitto() is None, reason=parts.missing("Mosquitto"))

@@ -6,7 +6,6 @@ from __future__ import annotations
 import socket
 import ssl
 import statistics
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -295,8 +294,7 @@ def test_a_puback_is_not_storage(own_broker: RunningBroker) -> None:
 def test_a_burst_beyond_the_queue_is_dropped_although_acknowledged(own_broker: RunningBroker) -> None:
     """A burst to a server that stalls is acknowledged and lost in part: why a door sends in a window, and sends again."""
     server = own_broker.line(SERVER).connect().subscribe(*topics.from_doors("doors"))
-    awake, take = threading.Event(), server.client.on_message
-    server.client.on_message = lambda *message: awake.wait() and take(*message)
+    awake = server.stall()
     front = own_broker.line(FRONT).connect()
     assert front.publish_many(topics.up(FRONT, "events"), 1500) == 1500
     awake.set()
