@@ -33,6 +33,7 @@ def run(config_file: Path) -> None:
     """Run the door until SIGTERM or SIGINT. Raise DoorError with one clear sentence."""
     config = load(config_file)
     with ExitStack() as ends:
+        use_pins(mock=config.demo)
         loop = made(config_file, config, ends)
         threading.excepthook = lambda args: loop.broken(args.exc_value or SystemExit(1))
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -42,9 +43,8 @@ def run(config_file: Path) -> None:
 
 
 def made(config_file: Path, config: Config, ends: ExitStack) -> Loop:
-    """Return the loop with all its parts, not connected yet; `ends` takes them down again. Raise DoorError."""
+    """Return the loop with all its parts on the pins chosen, not connected yet; `ends` takes them down. Raise DoorError."""
     settings, keys = settings_of(config_file, config), read_keys(config_file, config)
-    use_pins(mock=config.demo)
     folder = _own_folder(config_file, config, ends)
     return _loop(config_file, config, settings, keys, folder, ends)
 

@@ -22,6 +22,9 @@ _POLL_MS = 1000
 _AGAIN_SECONDS = 0.5
 _TRIES = 3
 _DEAF_SECONDS = 15.0
+_SETTLES_SECONDS = 0.6
+"""What lies on a reader when it comes is seen within a poll of pcscd (400 ms) and is no tap: else every restart would open for
+a tag that was left there. It has to be laid on anew."""
 _UNREADABLE_APART_SECONDS = 2.0
 _VIRTUAL = ("virtual pcd", "vpcd", "vpicc")
 
@@ -81,12 +84,14 @@ class PcscReader:
 
     def _session(self, context: Any) -> None:
         known: dict[str, int] = {}
+        since: dict[str, float] = {}
         while not self._ended.is_set():
             self._polled_at = time.monotonic()
             everyone = self._everyone(context)
             names = [name for name in everyone if self._is_ours(name)]
             self._tell_of(everyone, names)
             known = {name: known.get(name, self._scard.SCARD_STATE_UNAWARE) for name in names}
+            since = {name: since.get(name, self._polled_at) for name in names}
             plug_and_play = (_PNP, len(everyone) << 16)
             result, states = self._scard.SCardGetStatusChange(context, _POLL_MS, [*known.items(), plug_and_play])
             if result == self._scard.SCARD_E_TIMEOUT:
@@ -98,7 +103,8 @@ class PcscReader:
             for name, event, _atr in states:
                 if name != _PNP:
                     was, known[name] = known[name], event & ~self._scard.SCARD_STATE_CHANGED
-                    self._changed(context, name, was, event)
+                    if time.monotonic() - since[name] > _SETTLES_SECONDS:
+                        self._changed(context, name, was, event)
 
     def _everyone(self, context: Any) -> list[str]:
         result, names = self._scard.SCardListReaders(context, [])
@@ -122,8 +128,6 @@ class PcscReader:
             self._moved(None, f"no reader's name {wanted}; there are: {', '.join(everyone)}")
 
     def _changed(self, context: Any, name: str, was: int, event: int) -> None:
-        if was == self._scard.SCARD_STATE_UNAWARE:
-            return  # it lay there before we looked: a tag is laid on anew to be a tap, or every restart would open for it
         present, mute = self._scard.SCARD_STATE_PRESENT, self._scard.SCARD_STATE_MUTE
         laid_on = bool(event & present) and (not was & present or bool((was ^ event) >> 16 & 0xFFFF))
         if laid_on and event & mute:

@@ -7,15 +7,21 @@ import json
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from access_contract.vocabulary import AccessPointId, TagNumber
+from door_agent.config import load
+from door_agent.happenings import TagRead
 from door_agent.journal import Journal
+from door_agent.main import made
+from tests.door_agent.pins import forget_pins, pin, remembering_pins
 from tests.door_agent.test_agent import NUMBER, relay_is_on, say, write_door
 from tests.system.processes import Child, Processes, wait_for
 
@@ -24,6 +30,10 @@ _ON_SMALL_DISK = """
 mount -t tmpfs -o size=512k tmpfs "$1" && cp "$2"/* "$1"/ || exit 99
 [ "$3" = rw ] || mount -o remount,ro "$1" || exit 99
 shift 3 && exec "$@"
+"""
+_NO_TAPS = """
+create trigger no_taps before insert on event when cast(new.content as text) like '%"tapped"%'
+begin select raise(fail, 'disk full'); end
 """
 _UNSHARE = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-Urm"]
 
@@ -55,9 +65,10 @@ def door_on(folder: Path, way: str, policy: str = "refuse") -> Iterator[tuple[Ch
 def opens(folder: Path) -> bool:
     """Tap; True if the relay is energised, False if red is shown without it."""
     say(folder, do="tap", number=NUMBER)
-    return bool(
-        wait_for(lambda: pins(folder).get("relay") or pins(folder).get("refused"), "an answer", limit_seconds=5)
-    ) and bool(pins(folder).get("relay"))
+    wait_for(lambda: any(pins(folder).get(lamp) for lamp in ("granted", "refused")), "an answer", limit_seconds=5)
+    shown = pins(folder)
+    assert shown["relay"] is shown.get("granted", False) is not shown.get("refused", False)
+    return shown["relay"]
 
 
 def pins(folder: Path) -> dict[str, bool]:
@@ -106,6 +117,27 @@ def test_a_full_disk_refuses_from_the_tap_that_cannot_be_recorded_and_heals_by_i
     kept = journal.unacknowledged(1000)
     assert sum(b'"granted":true' in event for event in kept) == sum(b'"kind":"passed"' in event for event in kept) >= 2
     assert any(b'"about":"journal_unwritable","raised":false' in event for event in kept)
+
+
+def test_nothing_points_to_a_tap_that_could_not_be_recorded(tmp_path: Path) -> None:
+    """Where one write fails and the next would not, the relay stays off and no outcome of that tap is written."""
+    toml = write_door(tmp_path)
+    toml.write_text(toml.read_text(encoding="utf-8").replace("contact = { pin = 22 }", ""), encoding="utf-8")
+    remembering_pins()
+    relay = pin(17)
+    with ExitStack() as ends:
+        loop = made(toml, load(toml), ends)
+        database = sqlite3.connect(tmp_path / "state" / "journal.sqlite")
+        ends.callback(database.close)
+        database.execute(_NO_TAPS)
+        database.commit()
+        loop.put(TagRead(AccessPointId("in"), TagNumber.parse(NUMBER)))
+        loop.put(None)
+        loop.run()
+        assert relay.levels == [False]
+        kept = loop.parts.journal.unacknowledged(100)
+    forget_pins()
+    assert [b"tapped" in event or b"passed" in event for event in kept] == [False] * len(kept)
 
 
 @needs_mount

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from door_agent.readers.pcsc import _SETTLES_SECONDS
 from tests.system.pcsc import CardRoom, why_not
 from tests.system.processes import Child, Processes, wait_for
 
@@ -43,6 +44,7 @@ def reader_on(room: CardRoom, name: str, *, demo: bool = True) -> Iterator[Child
         command = [sys.executable, "-c", _READ, name, "demo" if demo else "real"]
         reader = processes.start("reader", command, environment=room.environment, stdin=subprocess.PIPE)
         reader.wait_until(lambda: "reader " in reader.said())
+        let_pass(_SETTLES_SECONDS)
         yield reader
 
 
@@ -68,6 +70,7 @@ def test_a_tag_left_on_the_reader_is_one_tap_also_when_pcscd_dies_and_comes_back
         wait_for(lambda: lines(reader, "reader None pcscd:"), "the reader is away")
         room.start_daemon()
         wait_for(lambda: len(lines(reader, "reader Front")) == 2, "the reader is back")
+        let_pass(1.5)
         room.take_away("Front")
         room.tap("Front", bytes.fromhex("DE10BB77"))
         wait_for(lambda: len(lines(reader, "tap")) == 2, "the next tap")
@@ -81,7 +84,7 @@ def test_a_tag_that_gives_no_number_is_told_as_unreadable() -> None:
             room.lay("Front", uid, torn=torn)
             room.take_away("Front")
             wait_for(lambda count=count: len(lines(reader, "unreadable")) == count, "unreadable")  # type: ignore[misc]
-            _let_pass(2.0)
+            let_pass(2.0)
         room.tap("Front", bytes.fromhex(UID))
         wait_for(lambda: lines(reader, "tap"), "the tap after them")
         assert lines(reader, "tap") == [f"tap {UID}"]
@@ -129,6 +132,7 @@ def test_no_tap_is_lost_and_memory_stays_flat(cycles: int, every: int) -> None:
                 room.kill_daemon()
                 room.start_daemon()
                 wait_for(lambda backs=backs: len(lines(reader, "reader Front")) > backs, "the reader is back")  # type: ignore[misc]
+                let_pass(_SETTLES_SECONDS)
             room.tap("Front", bytes.fromhex(UID))
         wait_for(lambda: len(lines(reader, "tap")) == cycles + 1, "every tap")
         assert resident_kib(reader.process.pid) - before < 2048
@@ -144,7 +148,7 @@ def resident_kib(pid: int) -> int:
     return int(next(line.split()[1] for line in said.splitlines() if line.startswith("VmRSS")))
 
 
-def _let_pass(seconds: float) -> None:
-    """Let the time pass within which the reader says unreadable only once."""
+def let_pass(seconds: float) -> None:
+    """Let the time pass within which a reader settles, or says unreadable only once."""
     until = time.monotonic() + seconds
     wait_for(lambda: time.monotonic() > until, "time passes")

@@ -17,6 +17,7 @@ from door_agent import happenings as h
 from door_agent.config import load
 from door_agent.errors import MissingPart
 from door_agent.main import made
+from tests.door_agent.pins import forget_pins, pin, remembering_pins
 from tests.door_agent.test_agent import NUMBER, say, write_door
 from tests.door_agent.test_disk import AGENT, opens, settle
 from tests.door_agent.test_pcsc_reader import cpu_seconds
@@ -79,6 +80,7 @@ def say_contact(folder: Path) -> None:
 def test_another_thread_that_dies_ends_the_door_with_the_relay_off(tmp_path: Path) -> None:
     """The loop raises what killed the other thread, and by then no current flows."""
     toml = write_door(tmp_path)
+    remembering_pins()
     with ExitStack() as ends:
         loop = made(toml, load(toml), ends)
         loop.parts.relay.energise(60)
@@ -86,7 +88,8 @@ def test_another_thread_that_dies_ends_the_door_with_the_relay_off(tmp_path: Pat
         loop.broken(MissingPart("the reader's thread has died"))
         with pytest.raises(MissingPart, match="has died"):
             loop.run()
-        assert loop.parts.relay._device.closed
+        assert pin(17).levels == [False, True, False]
+    forget_pins()
 
 
 def test_check_says_good_and_touches_nothing(tmp_path: Path) -> None:

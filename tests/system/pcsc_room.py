@@ -37,8 +37,21 @@ class Card:
 
     def __init__(self, port: int, uid: bytes, *, torn: bool = False) -> None:
         self.was_read = Event()
-        self._uid, self._torn = uid, torn
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self._port, self._uid, self._torn = port, uid, torn
+        self._lie()
+
+    def find_reader(self) -> None:
+        """Lie on the reader of a daemon that has just come up."""
+        self.take_away()
+        pause = Event()
+        for _ in range(50):
+            with suppress(ConnectionRefusedError):
+                self._lie()
+                return
+            pause.wait(0.02)
+
+    def _lie(self) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=5)
         self._socket.settimeout(None)
         self._thread = Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -114,6 +127,11 @@ class Readers:
             self._take_away(port)
         return read
 
+    def lie_again(self) -> None:
+        """A real card does not notice that pcscd died; ours has to find the new one."""
+        for card in self._lying.values():
+            card.find_reader()
+
     def _take_away(self, port: int) -> None:
         self._lying.pop(port).take_away()
         self._free_at[port] = time.monotonic() + APART_SECONDS
@@ -151,7 +169,11 @@ def main(pcscd: str, configuration: str, listens_at: str, options: list[str]) ->
         for line in sys.stdin:
             order = json.loads(line)
             if "daemon" in order:
-                daemon.kill() if order["daemon"] == "kill" else daemon.start()
+                if order["daemon"] == "kill":
+                    daemon.kill()
+                else:
+                    daemon.start()
+                    readers.lie_again()
             done = True if "daemon" in order else readers.obey(order)
             print("read" if done else "unread", flush=True)  # noqa: T201
     finally:
