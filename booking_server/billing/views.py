@@ -37,13 +37,7 @@ UNIT_NAMES = {
     Unit.DAY: lazy_gettext("Day of visit"),
     Unit.BOOKED_HOUR: lazy_gettext("Booked hour"),
 }
-ENDED_PERMILLE = 140
-"""A rate that ended with 2025: no new price has it."""
-VAT_CHOICES = tuple(
-    f"{permille / 10:g}".replace(".", ",")
-    for permille in sorted(billing.VAT_PERMILLE, reverse=True)
-    if permille != ENDED_PERMILLE
-)
+VAT_CHOICES = tuple(f"{permille / 10:g}".replace(".", ",") for permille in sorted(billing.VAT_PERMILLE, reverse=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def entries_of_person(tx: Connection, actor: Actor, *, person_id: int, month: st
 
 
 def doors_complete(tx: Connection, month_end: datetime) -> dict[str, datetime | None]:
-    """Return for each door in use until when its events are complete: before any gap; None if it never wrote.
+    """Return for each door in use until when its events are complete: before any gap; None if it was never heard.
 
     A door is ready for the month when the instant is not before `month_end`. Retired before it, or made after it, a door is
     left out. A quiet door is complete until it last said that it has nothing more to send.
@@ -126,9 +126,8 @@ def doors_complete(tx: Connection, month_end: datetime) -> dict[str, datetime | 
         heard[door_id] = None if until is None or known is None else min(known, until)
         with_gap.add(door_id)
     for door_id, at in _nothing_to_send(tx).items():
-        known = heard.get(door_id)
-        if door_id not in with_gap and known is not None:
-            heard[door_id] = max(known, at)
+        if door_id not in with_gap:
+            heard[door_id] = max(heard.get(door_id) or at, at)
     in_use = [d for d in doors.doors(tx) if d.created_at < month_end and (d.retired_at is None or d.retired_at >= month_end)]
     return {door.id: heard.get(door.id) for door in in_use}
 
@@ -143,7 +142,7 @@ def _nothing_to_send(tx: Connection) -> dict[str, datetime]:
         if one.at is not None
         and one.clock is not ClockQuality.UNTRUSTED
         and one.journal is not None
-        and stored.get(one.journal, -1) >= one.last_sequence
+        and stored.get(one.journal, 0) >= one.last_sequence
     }
 
 
