@@ -174,8 +174,9 @@ def check_open(tx: Connection, day: date) -> None:
     last = max(waiting.closings(tx), default=None)
     if last is not None and civil.month_of(day) <= last:
         first = rules.first_day(rules.month_after(last))
-        message = "{month} is closed. Choose {day} or later."
-        raise Invalid("from_day", message, month=last, day=f"{first.day}.{first.month}.{first.year}")
+        raise Invalid(
+            "from_day", "{month} is closed. Choose {day} or later.", month=last, day=f"{first.day}.{first.month}.{first.year}"
+        )
 
 
 def _due(tx: Connection, charges: list[Charge], month: str) -> list[Due]:
@@ -239,16 +240,23 @@ def _check_closing(state: MonthState, reason: str, zone: ZoneInfo) -> dict[str, 
         at = state.over_at.astimezone(zone).strftime("%d.%m.%Y %H:%M")
         raise Invalid("month", "{month} is not over yet. It can be closed from {time} on.", month=state.month, time=at)
     if state.closed_with is not None:
-        message = "{month} was closed along with {later}. What comes late goes on the next invoice."
-        raise Invalid("month", message, month=state.month, later=state.closed_with)
+        raise Invalid(
+            "month",
+            "{month} was closed along with {later}. What comes late goes on the next invoice.",
+            month=state.month,
+            later=state.closed_with,
+        )
     if state.close_first is not None:
         raise Invalid("month", "Months close in order. Close {month} first.", month=state.close_first)
     if not state.missing:
         return {}
     if not reason:
         names = ", ".join(door.name for door in state.missing)
-        message = "Some doors may still have taps to send: {doors}. Wait for them, or write why the month is closed without."
-        raise Invalid("left_open", message, doors=names)
+        raise Invalid(
+            "left_open",
+            "Some doors may still have taps to send: {doors}. Wait for them, or write why the month is closed without.",
+            doors=names,
+        )
     if len(reason) > REASON_LENGTH:
         raise Invalid("left_open", "The reason is at most {length} characters long.", length=REASON_LENGTH)
     until = {door.door_id: door.until.isoformat() if door.until else None for door in state.missing}
