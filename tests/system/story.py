@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from access_contract.vocabulary import TagNumber
 from booking_server.ledger.service import Entry, Tap
@@ -23,8 +23,10 @@ from tests.system.pins import Move
 from tests.system.processes import NotReady, wait_for
 from tests.system.visitor import Page, PageProblem, Visitor
 
-T = TypeVar("T")
 NUMBER = TagNumber.parse("04782E21801D80")
+DIGITS = "1D80"
+PERSON = "Aino Virtanen"
+ZONE = ZoneInfo("Europe/Helsinki")
 STUDIO, SHOP = "studio", "shop"
 """The doors of the story, each with one reader."""
 PULSE_SECONDS = 1.0
@@ -35,6 +37,12 @@ KNOWN_WITHIN_SECONDS = 0.25
 
 class StoryFailed(Exception):
     """A step was not as it must be; the message names it and says what was seen."""
+
+
+def must_be(seen: object, wanted: object, what: str) -> None:
+    """Raise StoryFailed naming `what` unless it is as wanted."""
+    if seen != wanted:
+        raise StoryFailed(f"{what} is {seen!r} instead of {wanted!r}")
 
 
 @dataclass
