@@ -32,6 +32,7 @@ from tests.system.processes import Child, NotReady, Processes, answers, free_por
 from tests.system.settings_file import write_settings
 from tests.system.turned_clock import ClockHand
 
+COMMAND_SECONDS_MAX = 110
 SERVER = Path(sys.executable).with_name("booking-server")
 SELLER = {
     "name": "Demo Learning Hub",
@@ -83,7 +84,7 @@ class Building:
             text=True,
             check=False,
             env=parts.environment(),
-            timeout=60,
+            timeout=COMMAND_SECONDS_MAX,
         )
         if told.returncode:
             last = (told.stderr.strip().splitlines() or [f"exit code {told.returncode}"])[-1]

@@ -81,7 +81,7 @@ class Child:
     def last_lines(self) -> str:
         return "\n".join(f"    {line}" for line in self.said().splitlines()[-_SHOWN_LINES:])
 
-    def wait_until(self, ready: Callable[[], object], *, limit_seconds: float = 15.0) -> None:
+    def wait_until(self, ready: Callable[[], object], *, limit_seconds: float = 60.0) -> None:
         """Wait until `ready`. Raise NotReady with the log's end if it ends before, or takes too long."""
 
         def state() -> bool:

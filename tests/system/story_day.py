@@ -58,14 +58,14 @@ def offline(story: Story) -> str:
 def restore(story: Story) -> str:
     since = story.building.hand.now()
     story.building.restore_broker()
-    wait_for(lambda: len(story.desk.entries(plan.MONTH)) > 1, "the entry arrives", limit_seconds=20)
+    wait_for(lambda: len(story.desk.entries(plan.MONTH)) > 1, "the entry arrives", limit_seconds=30)
     tap = story.tap_stored(int(story.made["offline"]))
     must_be(tap.decided_by, "door", "who decided")
     story.entries(2)
     wait_for(
         lambda: all(story.desk.online(door, since=since) for door in (STUDIO, SHOP)),
         "both doors are online again",
-        limit_seconds=15,
+        limit_seconds=30,
     )
     return "the entry made offline arrived, once"
 

@@ -82,7 +82,7 @@ def doors(story: Story) -> str:
 
 def agents(story: Story) -> str:
     story.building.doors_made(STUDIO, SHOP)
-    wait_for(lambda: all(story.desk.online(door) for door in (STUDIO, SHOP)), "both doors are online", limit_seconds=15)
+    wait_for(lambda: all(story.desk.online(door) for door in (STUDIO, SHOP)), "both doors are online", limit_seconds=30)
     story.staff.see("/").must_say("Studio door", "Shop door")
     return "their files written by the command, both agents online"
 
