@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """One schema and one way in, on SQLite and PostgreSQL alike: a transaction that reads, or one that writes.
 
-SQLite: write-ahead log, foreign keys on, a writer takes the lock at once (BEGIN IMMEDIATE), full sync.
+SQLite: write-ahead log, foreign keys on, a writer takes the lock at once (BEGIN IMMEDIATE) and waits its turn, full sync.
 Instants go in aware and come out aware, in UTC; a naive one is refused.
 """
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,6 +18,9 @@ from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_e
 from sqlalchemy.types import TypeDecorator
 
 BUSY_TIMEOUT_MS = 5_000
+WRITER_WAITS_SECONDS, WRITER_ASKS_MS = 30.0, 25
+"""SQLite asks ever more rarely the longer it waits, so that of many busy writers one starves. Each begins anew after a moment,
+which keeps their chances even."""
 
 metadata = MetaData(
     naming_convention={
@@ -111,4 +116,23 @@ def _lower(text: str | None) -> str | None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not (writes and _took_write_lock(connection.connection.dbapi_connection)):
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _took_write_lock(driver: Any) -> bool:
+    """Begin to write as soon as nobody else does; False if that cannot be had, for the caller to meet the reason."""
+    until = time.monotonic() + WRITER_WAITS_SECONDS
+    driver.execute(f"PRAGMA busy_timeout = {WRITER_ASKS_MS}")
+    try:
+        while time.monotonic() < until:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    return False
+            else:
+                return True
+        return False
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
