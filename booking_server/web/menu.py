@@ -14,6 +14,7 @@ from booking_server.web import request as state
 
 DESK = frozenset({Role.ADMINISTRATOR, Role.HOST})
 STAFF = DESK | {Role.BILLING}
+BOOKS = frozenset({Role.ADMINISTRATOR, Role.BILLING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ PLACES = (
     Place("people", "/people", lazy_gettext("People"), STAFF, ("/captures",)),
     Place("places", "/spaces", lazy_gettext("Spaces"), DESK, ("/sites", "/doors", "/commands", "/areas")),
     Place("bookings", "/bookings", lazy_gettext("Bookings"), STAFF),
-    Place("invoices", "/months", lazy_gettext("Months"), STAFF, ("/invoices", "/entries")),
+    Place("invoices", "/months", lazy_gettext("Months"), BOOKS, ("/invoices", "/entries")),
     Place("accounts", "/accounts", lazy_gettext("Accounts"), frozenset({Role.ADMINISTRATOR})),
 )
 

@@ -156,11 +156,11 @@ def test_what_comes_late_goes_on_the_next_invoice_and_says_so(office: Office) ->
 
 def test_a_late_first_tap_of_a_run_is_paid_by_the_one_invoiced(office: Office) -> None:
     """The invoiced entry turns out to be the re-tap of an earlier one that came late: the run is paid once, not twice."""
-    office.tap("studio", office.aino, BEGIN)
+    office.tap("studio", office.aino, BEGIN + timedelta(hours=1))
     office.clock.at = MARCH_OVER
     office.say_all_sent(MARCH_OVER)
-    office.close(MARCH)
-    office.tap("studio", office.aino, BEGIN - timedelta(seconds=60))
+    assert len(office.close(MARCH)) == 1
+    office.tap("studio", office.aino, BEGIN + timedelta(minutes=59))
     office.clock.at = APRIL_OVER
     office.say_all_sent(APRIL_OVER)
     assert [entry.merged_into for entry in office.desk.entries(MARCH)] == [2, None]
