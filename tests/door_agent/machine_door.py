@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A machine with a hand on its clock, for the tests of what a door does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from access_contract.entries import Outcome
+from access_contract.messages import (
+    Answer,
+    Capture,
+    CommandDone,
+    Passed,
+    Tapped,
+)
+from access_contract.snapshot import Right, Snapshot, TagRights, Window
+from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, TagNumber, tag_hash
+from door_agent.happenings import (
+    Answered,
+    ContactMoved,
+    Effect,
+    Energise,
+    Happening,
+    LinkChanged,
+    Record,
+    SendAsk,
+    SnapshotTaken,
+    Stamp,
+    TagRead,
+)
+from door_agent.machine import Settings, State, empty_snapshot, step
+
+T0 = datetime(2026, 1, 31, 5, tzinfo=UTC)
+KEY = bytes(range(32))
+KNOWN = TagNumber.parse("04782E21801D80")
+IN = AccessPointId("in")
+FRONT = DoorId("front")
+TAP = TagRead(IN, KNOWN)
+
+
+class Door:
+    """A machine with a hand on its clock, and everything that it did."""
+
+    clock = ClockQuality.SYNCED
+
+    def __init__(self, *, link: bool = False, contact: bool = True) -> None:
+        self.settings = Settings(door=FRONT, tag_key=KEY, has_contact=contact)
+        self.state = State(snapshot=empty_snapshot(FRONT))
+        self.seconds, self.count = 0.0, 0
+        self.did: list[Effect] = []
+        self.happen(SnapshotTaken(snapshot(), "d"))
+        if contact:
+            self.happen(ContactMoved(False))
+        if link:
+            self.happen(LinkChanged(True))
+
+    def happen(self, happening: Happening, after: float = 0.0) -> list[Effect]:
+        self.seconds, self.count = self.seconds + after, self.count + 1
+        now = T0 + timedelta(seconds=self.seconds)
+        stamp = Stamp(now=now, monotonic=self.seconds, clock=self.clock, fresh=f"f{self.count}")
+        self.state, effects = step(self.settings, self.state, stamp, happening)
+        self.did += effects
+        return effects
+
+    def recorded(self, kind: type) -> list[object]:
+        return [effect.what for effect in self.did if isinstance(effect, Record) and isinstance(effect.what, kind)]
+
+    def outcomes(self) -> list[Outcome]:
+        return [what.outcome for what in self.recorded(Passed) if isinstance(what, Passed)]
+
+    @property
+    def pulses(self) -> int:
+        return sum(isinstance(effect, Energise) for effect in self.did)
+
+    def answer(self, effects: list[Effect], *, granted: bool) -> list[Effect]:
+        ask = next(effect for effect in effects if isinstance(effect, SendAsk))
+        return self.happen(Answered(Answer(ask=ask.ask, granted=granted, reason=None if granted else "tag_blocked")))
+
+
+def snapshot() -> Snapshot:
+    always = (Window(T0 - timedelta(days=1), T0 + timedelta(days=1)),)
+    right = Right(cause="grant:1", windows="always", access_points=(IN,))
+    return Snapshot(
+        door=FRONT,
+        number=1,
+        made_at=T0,
+        expires_at=T0 + timedelta(days=14),
+        window_sets={"always": always},
+        tags={tag_hash(KEY, KNOWN): TagRights(rights=(right,))},
+    )
+
+
+def tapped(door: Door) -> list[Tapped]:
+    return [what for what in door.recorded(Tapped) if isinstance(what, Tapped)]
+
+
+def refusals(door: Door) -> list[str | None]:
+    return [what.refusal for what in door.recorded(CommandDone) if isinstance(what, CommandDone)]
+
+
+def capture(door: Door, *, seconds: float, name: str = "c1") -> Capture:
+    until = T0 + timedelta(seconds=door.seconds + seconds)
+    return Capture(command=name, nonce=door.state.nonce, until=until)
