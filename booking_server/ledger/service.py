@@ -30,7 +30,6 @@ __all__ = [
     "first_day",
     "newest_event",
     "recent_taps",
-    "taps_after",
     "taps_of_person",
 ]
 
@@ -74,21 +73,14 @@ class Entry:
 
 
 def recent_taps(tx: Connection, actor: Actor, limit: int = 50) -> list[Tap]:
-    """Return the last taps to arrive, newest first. Raise NotAllowed."""
+    """Return the last taps by when they fell, newest first, however late they arrived. Raise NotAllowed."""
     actor.must_be(Role.HOST)
-    return _named(tx, actor, tx.execute(_taps().order_by(taps.c.event_id.desc()).limit(limit)))
+    return _named(tx, actor, tx.execute(_taps().order_by(taps.c.at.desc(), taps.c.event_id.desc()).limit(limit)))
 
 
 def newest_event(tx: Connection) -> int:
     """Return the id of the event that arrived last, 0 before the first: another one means that there is something to see."""
     return int(tx.execute(select(func.max(events.c.id))).scalar() or 0)
-
-
-def taps_after(tx: Connection, actor: Actor, event_id: int, limit: int = 100) -> list[Tap]:
-    """Return the taps that arrived after `event_id`, oldest first. Raise NotAllowed."""
-    actor.must_be(Role.HOST)
-    found = _taps().where(taps.c.event_id > event_id).order_by(taps.c.event_id).limit(limit)
-    return _named(tx, actor, tx.execute(found))
 
 
 def taps_of_person(tx: Connection, actor: Actor, *, now: datetime, person_id: int, limit: int = 50) -> list[Tap]:

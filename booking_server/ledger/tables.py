@@ -85,6 +85,7 @@ taps = Table(
     Column("person_id", Integer, ForeignKey("people.id"), nullable=True, index=True),
 )
 Index("ix_taps_door_at", taps.c.door_id, taps.c.at)
+Index("ix_taps_at", taps.c.at)
 
 entries = Table(
     "entries",

@@ -417,6 +417,7 @@ def _ledger() -> None:
         sa.ForeignKeyConstraint(["keytag_id"], ["keytags.id"], name="fk_taps_keytag_id"),
         sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_taps_person_id"),
     )
+    op.create_index("ix_taps_at", "taps", ["at"])
     op.create_index("ix_taps_door_at", "taps", ["door_id", "at"])
     op.create_index("ix_taps_person_id", "taps", ["person_id"])
     op.create_table(
