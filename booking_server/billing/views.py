@@ -100,6 +100,17 @@ def prices_of(space: places.Space) -> list[PriceRow]:
 
 
 @pages.app_template_global()
+def prices_of_hub() -> list[tuple[places.Space, list[PriceRow]]]:
+    """Return every space with what it costs now; nothing where it is free."""
+    with database().read() as tx:
+        spaces, prices = places.spaces(tx), billing.prices(tx)
+    today = now().astimezone(zone()).date()
+    rows = {space.area_id: price_rows((one for one in prices if one.space_id == space.area_id), today) for space in spaces}
+    costs = {number: [row for row in found if row.state == "now" and row.price.amount_cents] for number, found in rows.items()}
+    return [(space, costs[space.area_id]) for space in sorted(spaces, key=lambda space: space.name.casefold())]
+
+
+@pages.app_template_global()
 def first_price_form() -> Form:
     """Return the price form as first shown."""
     return Form.empty(vat=VAT_CHOICES[0], from_day=show_day(now().astimezone(zone()).date()))
