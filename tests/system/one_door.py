@@ -24,7 +24,7 @@ from tests.system.processes import wait_for
 AT = datetime(2026, 3, 10, 8, 0, tzinfo=UTC)
 NUMBER, SECOND = TagNumber.parse("04782E21801D80"), TagNumber.parse("04A1B2C3D4E580")
 STRANGER = TagNumber.parse("04D1E5A0C0FE80")
-PULSE_SECONDS = 0.8
+PULSE_SECONDS = 1.2
 DEADLINE_SECONDS = 0.25
 MACHINE_SECONDS = 0.35
 """What a busy test machine may add to a deadline."""

@@ -102,6 +102,7 @@ class Panel:
             "month_end": f"{_month_end(now):%Y-%m-%dT%H:%M}",
             "broker": self._building.broker_is_up,
             "pages": self._building.web_address,
+            "reading": self._building.room is not None,
             "keytags": [*self._members(), {"id": "stranger", "name": "Found in the street", "digits": _digits(STRANGER)}],
             "doors": [self._door(self._building.doors[door_id]) for door_id in self._names],
         }

@@ -23,11 +23,12 @@ OUTPUTS = ("relay", "granted", "refused")
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One pin went on or off, `at` this monotonic second."""
+    """One pin went on or off, `at` this monotonic second. `told` is False where it went off because its process ended."""
 
     pin: str
     on: bool
     at: float
+    told: bool = True
 
 
 def ask(control: Path, **wish: object) -> dict[str, object]:
@@ -90,7 +91,7 @@ class PinHistory:
                     self._moved(Move(said["pin"], said["on"], said["at_ms"] / 1000))
         for pin in OUTPUTS:
             if self.is_on(pin):
-                self._moved(Move(pin, False, time.monotonic()))
+                self._moved(Move(pin, False, time.monotonic(), told=False))
 
     def _moved(self, move: Move) -> None:
         with self._lock:

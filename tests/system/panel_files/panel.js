@@ -62,7 +62,7 @@ function makeDoor(door) {
   return card;
 }
 
-function showDoor(door, broker) {
+function showDoor(door, { broker, reading }) {
   const card = cards.get(door.id) ?? makeDoor(door);
   for (const [name, on] of [["energised", door.relay], ["open", door.contact], ["granted", door.granted], ["refused", door.refused], ["offline", !door.plugged || !broker]])
     card.classList.toggle(name, on);
@@ -73,7 +73,7 @@ function showDoor(door, broker) {
   card.querySelector(".frame").setAttribute("aria-label", `${push} of ${door.name}`);
   card.querySelector(".plug").setAttribute("aria-pressed", String(door.plugged));
   card.querySelector(".plug .word").textContent = door.plugged ? "Network plug is in" : "Network plug is out";
-  showLast(card.querySelector(".last"), door.last);
+  showLast(card.querySelector(".last"), door.last, reading);
 }
 
 function showPin(card, pin, on, text) {
@@ -82,11 +82,11 @@ function showPin(card, pin, on, text) {
   row.querySelector("dd").textContent = text;
 }
 
-function showLast(line, last) {
+function showLast(line, last, reading) {
   line.className = "last" + (last ? (last.granted ? " granted" : " refused") : "");
   if (!last) return void (line.textContent = "Nobody has tapped yet.");
   const why = last.reason ? ": " + (REASONS[last.reason] ?? last.reason) : "";
-  line.textContent = `${last.granted ? "Let in" : "Refused"} after ${last.milliseconds} ms${why}`;
+  line.textContent = `${last.granted ? "Let in" : "Refused"} after ${last.milliseconds} ms${reading ? " (the card reader’s own time included)" : ""}${why}`;
   const word = last.by === "server" ? "by the server’s answer" : "by the door alone";
   const detail = Object.assign(document.createElement("span"), { textContent: last.arrived ? `${word}, stored in the ledger` : "kept in the door’s journal, not yet at the server" });
   detail.classList.toggle("waits", !last.arrived);
@@ -102,7 +102,7 @@ function show(state) {
   at("broker").querySelector(".word").textContent = state.broker ? "Broker is running" : "Broker is cut";
   at("pages").href = state.pages;
   showKeytags(state.keytags);
-  for (const door of state.doors) showDoor(door, state.broker);
+  for (const door of state.doors) showDoor(door, state);
 }
 
 at("broker").addEventListener("click", () => order({ do: "broker", up: at("broker").getAttribute("aria-pressed") !== "true" }));
