@@ -4,6 +4,7 @@
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -125,12 +126,19 @@ def served(empty_database: Path, tmp_path: Path) -> Iterator[Served]:
 @pytest.fixture
 def running(empty_database: Path, tmp_path: Path) -> Iterator[Served]:
     """`booking-server web` itself, over an empty hub."""
-    port, url = free_port(), f"sqlite:///{shutil.copy(empty_database, tmp_path / 'hub.sqlite')}"
-    keys, database = make_keys(tmp_path / "state"), Database(url)
-    settings = write_server(tmp_path, url, port)
-    with Processes(tmp_path / "logs") as processes:
+    with run(empty_database, tmp_path) as served:
+        yield served
+
+
+@contextmanager
+def run(empty_database: Path, folder: Path) -> Iterator[Served]:
+    """Run `booking-server web` over an empty hub in `folder`."""
+    port, url = free_port(), f"sqlite:///{shutil.copy(empty_database, folder / 'hub.sqlite')}"
+    keys, database = make_keys(folder / "state"), Database(url)
+    settings = write_server(folder, url, port)
+    with Processes(folder / "logs") as processes:
         child = processes.start("web", [SERVER, "--config", settings, "web"])
-        child.wait_until(lambda: "ready" in child.said() and answers(port))
+        child.wait_until(lambda: "ready" in child.said() and answers(port), limit_seconds=60)
         yield Served(Desk(database, keys, SystemClock()), f"http://127.0.0.1:{port}", child)
     database.close()
 

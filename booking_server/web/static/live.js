@@ -39,6 +39,7 @@
     if (stream) stream.close();
     stream = new EventSource(address);
     stream.onopen = function () { heard(); refreshAll(); };
+    stream.onerror = function () { setTimeout(look, 3000); };
     stream.addEventListener("beat", heard);
     ["taps", "doors", "command"].forEach(function (kind) {
       stream.addEventListener(kind, function () { heard(); refresh(kind); });
