@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import tempfile
 from pathlib import Path
@@ -17,7 +16,8 @@ from booking_server.audit import service as audit
 from booking_server.broker import pki
 from booking_server.broker.ending import Line, end_line
 from booking_server.broker.files import write_door_files
-from booking_server.broker.settings import broker_folder, write_broker, write_revocations
+from booking_server.broker.rereading import have_reread
+from booking_server.broker.settings import write_broker, write_revocations
 from booking_server.clock import SystemClock
 from booking_server.config import Config, clock_of, load
 from booking_server.db import Database
@@ -38,7 +38,7 @@ def write(config_file: Path) -> None:
     """Write Mosquitto's settings, rights and certificates. Keys that are there are kept; a running broker reads anew."""
     config = load(config_file)
     click.echo(str(write_broker(config)))
-    _tell_broker(config)
+    have_reread(config)
 
 
 @broker.command()
@@ -67,7 +67,7 @@ def revoke(config_file: Path, name: str) -> None:
         pki.issue_to(config.folder, name, Path(folder))  # revoked with the others: tells when the broker knows
         pki.revoke(config.folder, name, now=now)
         write_revocations(config)
-        _tell_broker(config)
+        have_reread(config)
         became = end_line(config, name, Path(folder))
     click.echo(f"{name}: {count} certificate(s) revoked; {_BECAME[became]}")
     click.echo(_NEXT_SERVER if name == config.broker.identity else _NEXT_DOOR.format(name=name))
@@ -105,7 +105,7 @@ def door_files(config_file: Path, door: str, to: Path) -> None:
         database.close()
     if was_revoked:
         write_revocations(config)
-        _tell_broker(config)
+        have_reread(config)
     click.echo(f"{to}: complete door.toml (reader, pins), copy the folder to /etc/hubkey on the door, then: door-agent check")
 
 
@@ -117,18 +117,6 @@ def _note_revoked(config: Config, name: str) -> None:
             audit.note(tx, COMMAND_LINE, now=clock_of(config).now(), act="certificates_revoked", subject=f"door:{name}")
     finally:
         database.close()
-
-
-def _tell_broker(config: Config) -> None:
-    """Have the broker, if it runs here, read rights and revocations again."""
-    folder = broker_folder(config)
-    try:
-        process = int((folder / "broker.pid").read_text(encoding="ascii"))
-        words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
-        if str(folder / "mosquitto.conf").encode() in words:  # else the number is another's by now
-            os.kill(process, signal.SIGHUP)
-    except (OSError, ValueError):
-        return
 
 
 def _check_free(config: Config) -> None:

@@ -44,7 +44,7 @@ persistence false
 sys_interval 0
 user {user}
 pid_file {folder}/broker.pid
-log_dest stdout
+log_dest stderr
 log_timestamp_format %Y-%m-%dT%H:%M:%S
 log_type error
 log_type warning

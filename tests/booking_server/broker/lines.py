@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import ssl
 import subprocess
@@ -19,7 +18,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from booking_server.broker import pki
-from booking_server.broker.settings import broker_folder, write_broker
+from booking_server.broker.rereading import have_reread
+from booking_server.broker.settings import write_broker
 from booking_server.cli import main
 from booking_server.config import Broker, Config
 from tests.system import parts
@@ -47,10 +47,10 @@ class RunningBroker:
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: list[Line] = []
 
-    def start(self) -> None:
+    def start(self, **environment: str) -> None:
         with (self.folder / "mosquitto.log").open("ab") as log:
             command = [str(parts.mosquitto()), "-c", str(self.settings)]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=parts.environment())
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=parts.environment() | environment)
         wait_for(lambda: answers(self.port), "the broker listens")
 
     def kill(self) -> None:
@@ -61,10 +61,7 @@ class RunningBroker:
 
     def reread(self) -> None:
         """Have it read rights and revocations again, as `broker revoke` does."""
-        process = int((broker_folder(self.config) / "broker.pid").read_text(encoding="ascii"))
-        assert self._process is not None
-        assert process == self._process.pid
-        self._process.send_signal(signal.SIGHUP)
+        assert have_reread(self.config)
 
     def command(self, *words: str) -> str:
         """What `booking-server` prints to `words`."""
