@@ -25,6 +25,8 @@ from typing import Any
 ATR = bytes.fromhex("3B8F8001804F0CA000000306030001000000006A")
 """What a reader says of a MIFARE Classic 1K (PC/SC part 3)."""
 READ_WITHIN_SECONDS = 3.0
+HELD_SECONDS = 0.03
+"""No hand takes a card away in the microsecond in which its last byte was sent; pcscd would say that it was torn off."""
 APART_SECONDS = 1.0
 _GET_UID = b"\xff\xca\x00"
 _POWER = (b"\x00", b"\x01", b"\x02")
@@ -124,6 +126,7 @@ class Readers:
         card = self._lying[port] = Card(port, bytes.fromhex(order["uid"]), torn=order.get("torn", False))
         read = card.was_read.wait(READ_WITHIN_SECONDS)
         if not order.get("stays"):
+            Event().wait(HELD_SECONDS)
             self._take_away(port)
         return read
 
