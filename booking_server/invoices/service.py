@@ -194,11 +194,9 @@ def _due(tx: Connection, charges: list[Charge], month: str) -> list[Due]:
 
 
 def _by_customer(charges: list[Charge]) -> Iterator[tuple[int, list[Charge]]]:
-    """Each customer's charges in their order. A customer of whom nothing is due does not come."""
+    """Each customer's charges in their order. Nothing is charged at zero, so nobody comes who has nothing to pay."""
     for customer_id, own in groupby(sorted(charges, key=_customer), key=_customer):
-        found = list(own)
-        if sum(charge.net_cents for charge in found):
-            yield customer_id, found
+        yield customer_id, list(own)
 
 
 def _customer(charge: Charge) -> int:

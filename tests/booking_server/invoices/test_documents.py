@@ -7,6 +7,7 @@ import io
 import re
 from datetime import timedelta
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 from pypdf import PdfReader
@@ -87,7 +88,7 @@ def test_the_same_bytes_come_back(office: Office, issued: Invoice, database_url:
 def test_the_pdf_can_be_archived_and_read_aloud(issued: Invoice) -> None:
     """It is PDF/A-3 with tags, a title and its language, and carries its fonts with it."""
     reader = PdfReader(io.BytesIO(rendered(issued.content, "fi")))
-    catalog = reader.trailer["/Root"]
+    catalog: Any = reader.trailer["/Root"]
     assert catalog["/MarkInfo"]["/Marked"]
     assert catalog["/Lang"] == "fi"
     assert "/StructTreeRoot" in catalog
