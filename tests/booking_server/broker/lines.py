@@ -50,8 +50,9 @@ class RunningBroker:
     def start(self, **environment: str) -> None:
         with (self.folder / "mosquitto.log").open("ab") as log:
             command = [str(parts.mosquitto()), "-c", str(self.settings)]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=parts.environment() | environment)
-        wait_for(lambda: answers(self.port), "the broker listens")
+            self._process = process = subprocess.Popen(command, stdout=log, stderr=log, env=parts.environment() | environment)
+        wait_for(lambda: answers(self.port) or process.poll() is not None, "the broker listens")
+        assert process.poll() is None, (self.folder / "mosquitto.log").read_text(encoding="utf-8")
 
     def kill(self) -> None:
         """End it as a power cut would."""
