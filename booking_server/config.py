@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from ipaddress import ip_address
 from pathlib import Path
@@ -86,6 +87,7 @@ def load(path: Path) -> Config:
     except msgspec.ValidationError as error:
         raise BadConfiguration(f"{path}: {error}") from None
     _check_demo(path, config)
+    _check_owner(path, config)
     return config
 
 
@@ -97,6 +99,16 @@ def _check_demo(path: Path, config: Config) -> None:
             raise BadConfiguration(
                 f"{path}: {key} is {host!r}; with demo = true only a loopback address is allowed (127.0.0.1)"
             )
+
+
+def _check_owner(path: Path, config: Config) -> None:
+    """What root writes here the server's own user could not read: the hub would fail at its next start, not now."""
+    if os.geteuid() != 0 or not config.folder.exists() or config.folder.stat().st_uid == 0:
+        return
+    owner = config.folder.owner()
+    raise BadConfiguration(
+        f"{path}: state_folder belongs to {owner!r}; run this as that user: sudo -u {owner} booking-server ..."
+    )
 
 
 def _is_loopback(host: str) -> bool:

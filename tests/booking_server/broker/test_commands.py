@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import socket
 import stat
 import subprocess
@@ -208,6 +210,17 @@ def test_settings_that_would_give_a_door_the_servers_rights_are_refused(settings
     said = call(settings, "broker", "write")
     assert said.exit_code == 1
     assert "broker.identity" in said.output
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can write what another user cannot read")
+def test_root_writes_nothing_among_the_servers_own_files(settings: Path, tmp_path: Path) -> None:
+    """Typed as root by mistake, a command says as whom to run it, and leaves no file that the server could not read."""
+    os.chown(tmp_path / "state", pwd.getpwnam("nobody").pw_uid, -1)
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "state").rglob("*")}
+    said = call(settings, "broker", "write")
+    assert (said.exit_code, len(said.output.splitlines())) == (1, 1)
+    assert "sudo -u nobody" in said.output
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "state").rglob("*")} == before
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(settings: Path, tmp_path: Path) -> None:
