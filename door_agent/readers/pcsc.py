@@ -23,8 +23,8 @@ _AGAIN_SECONDS = 0.5
 _TRIES = 3
 _DEAF_SECONDS = 15.0
 _SETTLES_SECONDS = 0.6
-"""What lies on a reader when it comes is seen within a poll of pcscd (400 ms) and is no tap: else every restart would open for
-a tag that was left there. It has to be laid on anew."""
+"""What lies on a reader when that comes back is seen within a poll of pcscd (400 ms) and is no tap: else every restart would
+open for a tag that was left there. It has to be laid on anew. A pcscd that was up before us knows at once what lies there."""
 _UNREADABLE_APART_SECONDS = 2.0
 _VIRTUAL = ("virtual pcd", "vpcd", "vpicc")
 
@@ -56,6 +56,7 @@ class PcscReader:
         self._ended = threading.Event()
         self._polled_at = time.monotonic()
         self._unreadable_at = -_UNREADABLE_APART_SECONDS
+        self._looked = False
         self._said: tuple[str | None, str] = (None, "not looked for yet")
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
         self._thread.start()
@@ -91,7 +92,8 @@ class PcscReader:
             names = [name for name in everyone if self._is_ours(name)]
             self._tell_of(everyone, names)
             known = {name: known.get(name, self._scard.SCARD_STATE_UNAWARE) for name in names}
-            since = {name: since.get(name, self._polled_at) for name in names}
+            since = {name: since.get(name, self._polled_at if self._looked else -_SETTLES_SECONDS) for name in names}
+            self._looked = True
             plug_and_play = (_PNP, len(everyone) << 16)
             result, states = self._scard.SCardGetStatusChange(context, _POLL_MS, [*known.items(), plug_and_play])
             if result == self._scard.SCARD_E_TIMEOUT:
@@ -103,7 +105,8 @@ class PcscReader:
             for name, event, _atr in states:
                 if name != _PNP:
                     was, known[name] = known[name], event & ~self._scard.SCARD_STATE_CHANGED
-                    if time.monotonic() - since[name] > _SETTLES_SECONDS:
+                    lay_there = was == self._scard.SCARD_STATE_UNAWARE or time.monotonic() - since[name] < _SETTLES_SECONDS
+                    if not lay_there:
                         self._changed(context, name, was, event)
 
     def _everyone(self, context: Any) -> list[str]:

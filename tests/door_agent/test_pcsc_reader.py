@@ -44,7 +44,6 @@ def reader_on(room: CardRoom, name: str, *, demo: bool = True) -> Iterator[Child
         command = [sys.executable, "-c", _READ, name, "demo" if demo else "real"]
         reader = processes.start("reader", command, environment=room.environment, stdin=subprocess.PIPE)
         reader.wait_until(lambda: "reader " in reader.said())
-        let_pass(_SETTLES_SECONDS)
         yield reader
 
 
