@@ -25,8 +25,10 @@ EVENTS_IN_FLIGHT_MAX = 100
 """How many events a door may have sent and not yet seen acknowledged."""
 
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Sequence = Annotated[int, msgspec.Meta(ge=1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""As far as every JSON reader counts exactly."""
+Sequence = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+"""A tap every second for 68 years; what no column could hold is no number of ours."""
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower):

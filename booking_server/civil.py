@@ -12,6 +12,12 @@ from zoneinfo import ZoneInfo
 
 DAY_STARTS = time(5, 0)
 ONE_DAY = timedelta(days=1)
+YEARS = range(1970, 2200)
+
+
+def can_be_reckoned_with(at: datetime) -> bool:
+    """True for an instant that somebody can have meant, and that no zone and no span can carry out of the calendar."""
+    return at.year in YEARS
 
 
 def utc(day: date, at: time, zone: ZoneInfo, *, later: bool = False) -> datetime:

@@ -10,6 +10,7 @@ import msgspec
 from access_contract import topics
 from access_contract.messages import MESSAGE_BYTES_MAX, Ask, Captured, Events, FromDoor, Request, Status
 from access_contract.vocabulary import DoorId
+from booking_server.civil import can_be_reckoned_with
 
 _SHAPES: dict[str, type[FromDoor]] = {"ask": Ask, "captured": Captured, "events": Events, "request": Request, "status": Status}
 _NUL = b"\\u0000"
@@ -51,6 +52,8 @@ def read(topic: str, content: bytes) -> Heard | Unreadable:
         message = msgspec.json.decode(content, type=_SHAPES[source.channel])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Unreadable(cause=_cause(content, source.channel), door=source.door)
+    if isinstance(message, Status) and message.at is not None and not can_be_reckoned_with(message.at):
+        return Unreadable(cause="malformed", door=source.door)
     return Heard(door=source.door, message=message)
 
 

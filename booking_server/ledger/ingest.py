@@ -17,15 +17,14 @@ import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
 from access_contract.messages import Acknowledgement, EventHeader, event_hash
+from booking_server.civil import can_be_reckoned_with
 from booking_server.ledger.deriving import Lookups, Stored, Target, derive, event_of
 from booking_server.ledger.rules import MISSING_MAX, up_to
 from booking_server.ledger.tables import counters, event_bytes, events, forks, journals
 
 __all__ = ["Lookups", "Sent", "Target", "count", "ingest", "ingest_all"]
 
-SEQUENCE_MAX = 2**31 - 1
 MONOTONIC_MAX_MS = 10**13
-YEARS = range(1970, 2200)
 _PAIRS_MAX = 400
 
 
@@ -121,9 +120,8 @@ def _header(content: bytes) -> EventHeader | None:
 
 
 def _can_be_kept(header: EventHeader) -> bool:
-    """Numbers and instants that fit a row and can be reckoned with; a word that PostgreSQL can hold."""
-    fits = header.sequence <= SEQUENCE_MAX and header.monotonic_ms <= MONOTONIC_MAX_MS
-    return fits and header.at.year in YEARS and "\0" not in header.journal
+    """Instants that can be reckoned with, and a word that PostgreSQL can hold."""
+    return header.monotonic_ms <= MONOTONIC_MAX_MS and can_be_reckoned_with(header.at) and "\0" not in header.journal
 
 
 def _journals(tx: Connection, came: Iterable[_Came], now: datetime) -> dict[str, _Journal]:

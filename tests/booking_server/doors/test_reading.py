@@ -11,7 +11,7 @@ from access_contract.vocabulary import DoorId
 from booking_server.doors.reading import Heard, Unreadable, read
 
 DOOR = DoorId("front")
-TOPIC = topics.up(DOOR, "request")
+TOPIC, STATUS = topics.up(DOOR, "request"), topics.status(DOOR)
 
 
 @pytest.mark.parametrize(
@@ -24,10 +24,14 @@ TOPIC = topics.up(DOOR, "request")
         (TOPIC, b"[" * 50_000, Unreadable(cause="malformed", door=DOOR)),
         (TOPIC, b" " * (MESSAGE_BYTES_MAX + 1), Unreadable(cause="oversized", door=DOOR)),
         (topics.down(DOOR, "answer"), b"{}", Unreadable(cause="unknown_topic")),
+        (STATUS, b'{"kind": "status", "online": true, "last_sequence": 9e99}', Unreadable(cause="malformed", door=DOOR)),
+        (STATUS, b'{"kind": "status", "online": true, "snapshot_number": %d}' % 2**53, Unreadable(cause="malformed", door=DOOR)),
+        (STATUS, b'{"kind": "status", "online": true, "at": "0001-01-01T00:00:00+14:00"}', Unreadable(cause="malformed", door=DOOR)),
     ],
 )
 def test_each_is_read_or_named(topic: str, content: bytes, expected: Heard | Unreadable) -> None:
-    """Unknown fields are skipped; another kind or version, bad shapes and too much are each counted by name."""
+    """Unknown fields are skipped; another kind or version, bad shapes, numbers and instants that
+    nothing can hold, and too much are each counted by name."""
     assert read(topic, content) == expected
 
 

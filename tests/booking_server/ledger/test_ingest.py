@@ -130,3 +130,12 @@ def test_rubbish_is_counted_and_never_fatal(room: Room) -> None:
     with room.hub.desk.database.read() as tx:
         assert tx.execute(select(counters.c.name, counters.c.count)).all() == [("malformed_event", 4)]
         assert len(tx.execute(select(events.c.id)).all()) == 1
+
+
+def test_a_number_that_no_column_holds_is_counted_and_never_fatal(room: Room) -> None:
+    """What became of a tap with an endless number is kept and means nothing; the door is told that it is stored."""
+    written = _written(1, Passed(tap=1, outcome=Outcome.ENTERED), 0).replace(b'"tap":1', b'"tap":9223372036854775808')
+    assert room.send(written)[0].up_to == 1
+    assert room.send(_written(1, room.tap(), 0).replace(b'"sequence":1', b'"sequence":2147483648')) == []
+    with room.hub.desk.database.read() as tx:
+        assert set(tx.execute(select(counters.c.name)).scalars()) == {"unknown_event", "malformed_event"}
