@@ -86,7 +86,8 @@ def book(story: Story) -> str:
         purpose="Spring sale",
     )
     story.staff.see(f"/bookings?day={begin:%Y-%m-%d}").must_say("Pop-up shop", PERSON)
-    return f"the pop-up shop, {begin:%H:%M} to {end:%H:%M}"
+    wait_for(lambda: _knows_a_right(story.door(SHOP)), "the door has the booking in its snapshot")
+    return f"the pop-up shop, {begin:%H:%M} to {end:%H:%M}; the door has it in its snapshot"
 
 
 def _day(at: datetime) -> str:
@@ -110,6 +111,7 @@ def block(story: Story) -> str:
     if form is None:
         raise StoryFailed(f"{path} has no form to block the keytag: {page.words[:600]}")
     story.staff.post(page, form.action, reason="lost on the bus").must_say("lost on the bus")
+    wait_for(lambda: not _knows_a_right(story.door(SHOP)), "the door no longer has the keytag in its snapshot")
     return "blocked by the form on the person's page"
 
 
