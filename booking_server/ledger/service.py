@@ -20,6 +20,7 @@ from booking_server.audit import service as audit
 from booking_server.doors import service as doors
 from booking_server.ledger.tables import entries, entry_people, events, journals, taps
 from booking_server.people import service as people
+from booking_server.tags import service as tags
 
 __all__ = [
     "Entry",
@@ -166,8 +167,8 @@ def _named(tx: Connection, actor: Actor, rows: Iterable[Row[Any]]) -> list[Tap]:
     names: dict[int, str] = {}
     shown = []
     for row in found:
+        row["reason"] = _told_reason(tx, row)
         row.pop("keytag_id")
-        row["reason"] = _told_reason(row)
         setting = settings.get(row["door_id"], "never")
         named = row["person_id"] is not None and (setting == "always" or (setting == "priced" and row["event_id"] in entered))
         if named and row["person_id"] not in names:
@@ -177,9 +178,15 @@ def _named(tx: Connection, actor: Actor, rows: Iterable[Row[Any]]) -> list[Tap]:
     return shown
 
 
-def _told_reason(row: dict[str, Any]) -> str | None:
-    """A door knows only the tags that it may admit; of any other that somebody holds, the hub knows better than "unknown"."""
-    return "no_grant" if row["reason"] == "tag_unknown" and row["person_id"] is not None else row["reason"]
+def _told_reason(tx: Connection, row: dict[str, Any]) -> str | None:
+    """A door alone knows only the tags that it may admit; of any other that the hub has, the hub knows better."""
+    if row["reason"] != "tag_unknown" or row["keytag_id"] is None:
+        reason: str | None = row["reason"]
+        return reason
+    blocked_at = tags.tag(tx, row["keytag_id"]).blocked_at
+    if blocked_at is not None and blocked_at <= row["at"]:
+        return "tag_blocked"
+    return "no_grant" if row["person_id"] is not None else "tag_unknown"
 
 
 def _with_entry(tx: Connection, event_ids: list[int]) -> set[int]:

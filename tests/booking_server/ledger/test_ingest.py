@@ -139,3 +139,13 @@ def test_a_number_that_no_column_holds_is_counted_and_never_fatal(room: Room) ->
     assert room.send(_written(1, room.tap(), 0).replace(b'"sequence":1', b'"sequence":2147483648')) == []
     with room.hub.desk.database.read() as tx:
         assert set(tx.execute(select(counters.c.name)).scalars()) == {"unknown_event", "malformed_event"}
+
+
+def test_a_door_alone_is_told_better_by_the_hub(room: Room) -> None:
+    """A tag that the door did not know is listed as what the hub knows of it: not granted, or blocked from then on."""
+    alone = Tapped(access_point=IN, tag=room.tag, granted=False, reason="tag_unknown")
+    room.send(_written(1, alone, 0))
+    with room.hub.desk.database.write() as tx:
+        tags.block_tag(tx, HOST, now=NOW + timedelta(seconds=30), keytag_id=room.keytag, reason="lost")
+    room.send(_written(2, alone, 60))
+    assert [tap.reason for tap in room.hub.desk.taps()] == ["tag_blocked", "no_grant"]
