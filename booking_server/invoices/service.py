@@ -28,6 +28,7 @@ from booking_server.invoices import rules, waiting
 from booking_server.invoices.rules import Content, Party
 from booking_server.invoices.tables import invoice_lines, invoices, months
 from booking_server.invoices.waiting import Closing, DoorWait
+from booking_server.ledger import service as ledger
 from booking_server.people import service as people
 from booking_server.places import service as places
 
@@ -222,8 +223,9 @@ def close_month(
         sender = rules.seller_party(seller)
         zone = waiting.home_zone(tx)
         left = _check_closing(_standing(tx, actor, month, now, demo=demo), left_open.strip(), zone)
+        newest = ledger.newest_entry(tx)
         charges = waiting.charges(tx, actor, month, demo=demo)
-        row = {"month": month, "closed_at": now, "closed_by": actor.name, "left_open": left}
+        row = {"month": month, "closed_at": now, "closed_by": actor.name, "left_open": left, "newest_entry": newest}
         tx.execute(insert(months).values(row))
         issued_on = civil.vat_day(now, zone)
         due_on = issued_on + timedelta(days=seller.payment_term_days)

@@ -12,6 +12,7 @@ months = Table(
     Column("closed_at", UtcDateTime, nullable=False),
     Column("closed_by", String(200), nullable=False),
     Column("left_open", JSON, nullable=False),
+    Column("newest_entry", Integer, nullable=False, server_default="0"),
 )
 
 invoices = Table(

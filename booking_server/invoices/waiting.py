@@ -26,18 +26,22 @@ from booking_server.invoices.tables import invoice_lines, months
 from booking_server.ledger import service as ledger
 from booking_server.places import service as places
 
-_KEYS_AT_ONCE = 500
+_KEYS_AT_ONCE = 5_000
+_MADE_AT_ONCE = 10_000
+"""An entry with a lower id may be committed after one with a higher: by no more than writers make at the same time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """When and by whom a month was closed; `reason` and `doors` (until when each was complete) if some were left open."""
+    """When and by whom a month was closed; `reason` and `doors` (until when each was complete) if some were left open;
+    `newest_entry`: the last one that the closing saw."""
 
     month: str
     closed_at: datetime
     closed_by: str
     reason: str
     doors: dict[str, datetime | None]
+    newest_entry: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,7 @@ def _closing(row: Row[Any]) -> Closing:
         closed_by=row.closed_by,
         reason=left.get("reason", ""),
         doors={door: datetime.fromisoformat(at) if at else None for door, at in left.get("doors", {}).items()},
+        newest_entry=row.newest_entry,
     )
 
 
@@ -121,15 +126,23 @@ def close_first(tx: Connection, actor: Actor, month: str, *, demo: bool) -> str 
 def charges(tx: Connection, actor: Actor, month: str, *, demo: bool) -> list[Charge]:
     """Return what an open month's invoices charge: its use, and what came late for closed months. In order of service day."""
     closed = closings(tx)
-    last, first = max(closed, default=None), first_month(tx)
     found: list[Charge] = []
-    for one in rules.months_through(first, last) if first and last else []:
+    for one in _to_look_through(tx, list(closed.values())):
         at = next(closing.closed_at for until, closing in closed.items() if until >= one)
         rated = billing.charges_of_month(tx, actor, month=one, demo=demo, priced_at=at)
-        keys = _invoiced(tx, {charge.key for charge in rated})
-        if len(keys) < len(rated):
+        if len(_invoiced(tx, {charge.key for charge in rated})) < len(rated):
             found += _not_invoiced(tx, rated, _merged(tx, actor, one))
     return found + _not_invoiced(tx, billing.charges_of_month(tx, actor, month=month, demo=demo), {})
+
+
+def _to_look_through(tx: Connection, closed: list[Closing]) -> list[str]:
+    """Return the closed months that may have something not invoiced: the last, and those that changed since it closed."""
+    if not closed:
+        return []
+    last = closed[-1]
+    since = last.newest_entry - _MADE_AT_ONCE
+    changed = ledger.months_changed(tx, since_entry=since, before=rules.first_day(rules.month_after(last.month)))
+    return sorted({*changed, last.month})
 
 
 def _not_invoiced(tx: Connection, rated: list[Charge], merged: Mapping[int, list[int]]) -> list[Charge]:

@@ -29,6 +29,8 @@ __all__ = [
     "entries_of_month",
     "entries_of_person",
     "first_day",
+    "months_changed",
+    "newest_entry",
     "newest_event",
     "recent_taps",
     "taps_of_person",
@@ -142,6 +144,20 @@ def _nothing_to_send(tx: Connection) -> dict[str, datetime]:
 def first_day(tx: Connection) -> date | None:
     """Return the first service day with an entry; None before the first."""
     return tx.execute(select(func.min(entries.c.service_day))).scalar()
+
+
+def newest_entry(tx: Connection) -> int:
+    """Return the id of the entry made last, 0 before the first."""
+    return int(tx.execute(select(func.max(entries.c.id))).scalar() or 0)
+
+
+def months_changed(tx: Connection, *, since_entry: int, before: date) -> set[str]:
+    """Return the months of service days before `before` whose entries may be others than when `since_entry` was the newest:
+    one was made since, or was dated by a clock that was set late."""
+    late = entries.c.id > since_entry
+    undated = entries.c.tap_event_id.in_(select(taps.c.event_id).where(taps.c.clock == ClockQuality.UNTRUSTED.value))
+    days = select(entries.c.service_day).where((late | undated) & (entries.c.service_day < before)).distinct()
+    return {civil.month_of(day) for day in tx.execute(days).scalars()}
 
 
 def _taps() -> Any:

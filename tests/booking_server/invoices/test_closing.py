@@ -8,7 +8,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from booking_server.actors import Actor, NotAllowed, Role
 from booking_server.audit import service as audit
@@ -19,6 +19,8 @@ from booking_server.errors import Invalid
 from booking_server.invoices import service as invoices
 from booking_server.invoices.tables import invoice_lines, months
 from booking_server.invoices.tables import invoices as invoice_table
+from booking_server.ledger import service as ledger
+from booking_server.ledger.tables import taps
 from booking_server.people import service as people
 from tests.booking_server.invoices.office import (
     AINO_CENTS,
@@ -154,6 +156,35 @@ def test_what_comes_late_goes_on_the_next_invoice_and_says_so(office: Office) ->
     assert office.invoices(MARCH) == before
 
 
+def test_what_comes_later_still_goes_on_the_one_after(office: Office) -> None:
+    """A tap of March that arrives after April closed too is on May's invoice, once, and on no other after that."""
+    office.use_march()
+    office.close(MARCH)
+    _use(office, "studio", MARCH_OVER + timedelta(days=2), APRIL_OVER)
+    office.close(APRIL)
+    _use(office, "studio", BEGIN + timedelta(days=9), MAY_OVER)
+    [may] = office.close(MAY)
+    assert [(line["service_day"], line["late"]) for line in may.content["lines"]] == [("2026-03-11", True)]
+    office.clock.at = MAY_OVER + timedelta(days=30)
+    office.say_all_sent(office.clock.at)
+    assert office.close("2026-06") == []
+
+
+def test_only_months_with_something_new_are_looked_through_again(office: Office) -> None:
+    """A month has changed if an entry was made in it since, or if a door dated one by a clock that it did not trust."""
+    office.use_march()
+    _use(office, "studio", MARCH_OVER + timedelta(days=2), APRIL_OVER)
+    with office.desk.database.read() as tx:
+        newest = ledger.newest_entry(tx)
+        assert ledger.months_changed(tx, since_entry=newest, before=date(2026, 5, 1)) == set()
+        assert ledger.months_changed(tx, since_entry=newest - 1, before=date(2026, 5, 1)) == {APRIL}
+        assert ledger.months_changed(tx, since_entry=newest - 2, before=date(2026, 5, 1)) == {MARCH, APRIL}
+        assert ledger.months_changed(tx, since_entry=0, before=date(2026, 4, 1)) == {MARCH}
+    with office.desk.database.write() as tx:
+        tx.execute(update(taps).where(taps.c.event_id == 1).values(clock="untrusted"))
+        assert ledger.months_changed(tx, since_entry=newest, before=date(2026, 5, 1)) == {MARCH}
+
+
 def test_a_late_first_tap_of_a_run_is_paid_by_the_one_invoiced(office: Office) -> None:
     """The invoiced entry turns out to be the re-tap of an earlier one that came late: the run is paid once, not twice."""
     office.tap("studio", office.aino, BEGIN + timedelta(hours=1))
@@ -241,6 +272,17 @@ def test_a_quiet_door_is_complete_by_its_own_word(office: Office) -> None:
     door.status(APRIL_OVER, journal="studio-journal", last_sequence=door.sequence + 1)
     office.say_all_sent(APRIL_OVER, "gallery", "shop")
     assert [door.door_id for door in office.state(APRIL).missing] == ["studio"]
+
+
+def test_a_new_journal_does_not_hide_a_gap_in_the_old_one(office: Office) -> None:
+    """A door that starts anew and has nothing to send is still incomplete from where its old journal lacks an event."""
+    office.use_march()
+    office.doors["studio"].sequence += 1
+    office.tap("studio", office.aino, MARCH_OVER + timedelta(hours=1))
+    office.say_all_sent(MARCH_OVER + timedelta(hours=2))
+    office.doors["studio"].status(MARCH_OVER + timedelta(hours=3), journal="new-journal", last_sequence=0)
+    [missing] = office.state(MARCH).missing
+    assert (missing.door_id, missing.until) == ("studio", datetime(2026, 3, 31, 23, 30, tzinfo=UTC))
 
 
 def test_a_month_that_is_not_over_is_not_closed(office: Office) -> None:
