@@ -28,6 +28,7 @@ DONE, NO_ANSWER = "done", "no_answer"
 OPEN_STANDS, MODE_STANDS, CAPTURE_STANDS = timedelta(seconds=10), timedelta(seconds=10), timedelta(seconds=60)
 CAPTURED_KEPT = timedelta(minutes=10)
 REASON_LENGTH = 400
+_HANDED_OUT: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +89,11 @@ def waiting(tx: Connection) -> list[Command]:
     return [_command(row) for row in tx.execute(select(command_table).where(unsent).order_by(command_table.c.id))]
 
 
-def sent(tx: Connection, *, now: datetime, command_id: str) -> None:
-    """Note that a command went to the broker. It says nothing of the door."""
-    tx.execute(update(command_table).where(command_table.c.command == command_id).values(sent_at=now))
+def sent(tx: Connection, *, now: datetime, command_id: str) -> bool:
+    """Note that a command goes to the broker; False if it did already, or its time is over. It says nothing of the door."""
+    unsent = command_table.c.sent_at.is_(None) & command_table.c.outcome.is_(None) & (command_table.c.expires_at > now)
+    this = command_table.c.command == command_id
+    return tx.execute(update(command_table).where(this & unsent).values(sent_at=now)).rowcount == 1
 
 
 def expire(tx: Connection, *, now: datetime) -> int:
@@ -110,9 +113,12 @@ def command_done(tx: Connection, *, now: datetime, door_id: str, done: CommandDo
 
 
 def captured(tx: Connection, *, now: datetime, vault: Vault, door_id: str, capture_id: str, number: TagNumber) -> None:
-    """Keep the number that was tapped for a capture, sealed. A capture of another door, or none of ours, is left alone."""
+    """Keep the number that was tapped for a capture, sealed. A capture of another door, or none of ours, is left alone.
+
+    The first number stands: what staff saw is what is handed out, and what was handed out is not kept anew.
+    """
     own = (command_table.c.command == capture_id) & (command_table.c.door_id == door_id) & (command_table.c.kind == "capture")
-    fresh = command_table.c.asked_at >= now - CAPTURED_KEPT
+    fresh = (command_table.c.asked_at >= now - CAPTURED_KEPT) & command_table.c.result.is_(null())
     sealed = base64.b64encode(vault.seal(number.uid, about=_about(capture_id))).decode("ascii")
     tx.execute(update(command_table).where(own & fresh).values(result={"number": sealed}))
 
@@ -126,8 +132,8 @@ def captured_number(tx: Connection, vault: Vault, command_id: str) -> TagNumber 
 
 
 def forget_captured(tx: Connection, command_id: str) -> None:
-    """Drop a captured number once it was handed out."""
-    tx.execute(update(command_table).where(command_table.c.command == command_id).values(result=null()))
+    """Drop a captured number once it was handed out; that there was one stays."""
+    tx.execute(update(command_table).where(command_table.c.command == command_id).values(result=_HANDED_OUT))
 
 
 def _ask(

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Sends staff's commands to doors: each at most once, under the door's latest nonce, one command for one nonce.
+"""Sends staff's commands to doors: each at most once, under the door's latest nonce, and none after its time is over.
 
-A command is marked as sent before it goes out: a process that dies between the two leaves one unanswered, never one sent twice.
+A command is marked as sent before it goes out: a process that dies between the two leaves one unanswered, never one sent twice,
+and of two processes the one that marked it sends it. One command for one nonce, as far as one process knows.
 What became of it is the door's to say.
 """
 
@@ -49,12 +50,12 @@ class Dispatcher:
         return None if used == status.nonce and self._clock.monotonic() < until else status.nonce
 
     def _take(self, command: Command, nonce: str) -> None:
-        def write(tx: Connection) -> object:
-            commands.sent(tx, now=self._clock.now(), command_id=command.command)
-            return None
+        def write(tx: Connection) -> bool:
+            return commands.sent(tx, now=self._clock.now(), command_id=command.command)
 
-        def done(_result: object) -> None:
-            self._sender.command(door, body_of(command, nonce))
+        def done(marked: bool) -> None:  # noqa: FBT001
+            if marked:
+                self._sender.command(door, body_of(command, nonce), until=command.expires_at)
 
         door = DoorId(command.door_id)
         if self._writer.put(Work(write=write, done=done)):

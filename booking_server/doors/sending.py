@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from access_contract.envelope import seal
 from access_contract.messages import Acknowledgement, Answer, Command, SnapshotCurrent, ToDoor
@@ -33,8 +33,9 @@ class Sender:
     def acknowledge(self, door: DoorId, body: Acknowledgement) -> None:
         self._send(door, "acknowledgement", body, ACKNOWLEDGEMENT_SECONDS)
 
-    def command(self, door: DoorId, body: Command) -> None:
-        self._send(door, "command", body, COMMAND_SECONDS)
+    def command(self, door: DoorId, body: Command, *, until: datetime) -> None:
+        """Send what is to be obeyed before `until`, and within COMMAND_SECONDS."""
+        self._send(door, "command", body, COMMAND_SECONDS, until=until)
 
     def snapshot(self, door: DoorId, whole: DoorSnapshot) -> None:
         for part in whole.parts():
@@ -43,7 +44,9 @@ class Sender:
     def snapshot_current(self, door: DoorId, digest: str) -> None:
         self._send(door, "snapshot", SnapshotCurrent(digest=digest), SNAPSHOT_SECONDS)
 
-    def _send(self, door: DoorId, channel: Down, body: ToDoor, seconds: int) -> None:
+    def _send(self, door: DoorId, channel: Down, body: ToDoor, seconds: int, *, until: datetime | None = None) -> None:
         expires_at = self._clock.now() + timedelta(seconds=seconds)
+        if until is not None:
+            expires_at = min(expires_at, until)
         envelope = seal(body, door=door, key_id=self._keys.signing_id, key=self._keys.signing, expires_at=expires_at)
         self._wire.send(door, channel, envelope, expiry_seconds=seconds)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The one thread of a process that writes what doors sent: whatever is queued goes into one transaction.
 
+Where several such processes share a database they take turns: a tap that one takes in and its outcome at another, or a
+command that both find waiting, could not see each other otherwise.
 Work's `done` runs after its transaction is committed, never before. A locked database is tried again, a few times; any
 other fault ends the thread and is kept in `fault`, so that the process can end and be started again.
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Generic, TypeVar
@@ -17,7 +20,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from booking_server.db import Database
+from booking_server.db import Database, one_at_a_time
 
 BATCH_MAX = 200
 TRIES = 5
@@ -68,8 +71,9 @@ class Writer:
         return True
 
     def stop(self, *, limit_seconds: float = 10) -> None:
-        """Finish what was taken, then end."""
-        self._waiting.put(None)
+        """Finish what was taken, then end. One that ended by its own fault, or cannot finish in time, is left."""
+        with suppress(queue.Full):
+            self._waiting.put(None, timeout=limit_seconds if self.alive else 0)
         self._thread.join(limit_seconds)
 
     @property
@@ -102,6 +106,7 @@ class Writer:
         for attempt in range(1, TRIES + 1):
             try:
                 with self._database.write() as tx:
+                    one_at_a_time(tx, "writer")
                     return [result for group in _groups(batch) for result in _written(tx, group)]
             except OperationalError:
                 if attempt == TRIES:

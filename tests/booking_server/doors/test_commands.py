@@ -14,7 +14,7 @@ from booking_server.doors import service as doors
 from booking_server.doors.commands import CAPTURE_STANDS, CAPTURED_KEPT, DONE, NO_ANSWER, Command
 from booking_server.doors.tables import commands as rows
 from booking_server.errors import Invalid, NotFound
-from tests.booking_server.hub import BILLING, HOST, MEMBER, NOW, TAG, Hub
+from tests.booking_server.hub import BILLING, HOST, MEMBER, NOW, OTHER_TAG, TAG, Hub
 
 INSTANT = timedelta(microseconds=1)
 REFUSAL = "door_blocked"
@@ -125,6 +125,27 @@ def test_a_captured_number_is_kept_sealed_until_it_is_handed_out(hub: Hub) -> No
         commands.forget_captured(tx, asked.command)
         assert commands.captured_number(tx, vault, asked.command) is None
         assert not commands.command(tx, asked.command).captured
+        assert not _captured(tx, hub, asked)
+
+
+def test_of_two_captured_numbers_the_first_stands(hub: Hub) -> None:
+    """A reader that sends another after staff have seen the first does not slip it in."""
+    vault = hub.desk.keys.vault
+    with hub.desk.database.write() as tx:
+        asked = commands.ask_capture(tx, HOST, now=NOW, door_id="lobby")
+        commands.captured(tx, now=NOW, vault=vault, door_id="lobby", capture_id=asked.command, number=OTHER_TAG)
+        assert not _captured(tx, hub, asked)
+        assert commands.captured_number(tx, vault, asked.command) == OTHER_TAG
+
+
+def test_a_command_whose_time_is_over_is_not_sent(hub: Hub) -> None:
+    """However long it waited to be marked: nobody stands at the door any more. Nor is one marked twice."""
+    with hub.desk.database.write() as tx:
+        late, asked = _ask_open(tx), _ask_open(tx)
+        assert not commands.sent(tx, now=late.expires_at, command_id=late.command)
+        assert commands.command(tx, late.command).sent_at is None
+        assert commands.sent(tx, now=NOW, command_id=asked.command)
+        assert not commands.sent(tx, now=NOW, command_id=asked.command)
 
 
 def test_a_captured_number_that_nobody_hands_out_is_forgotten(hub: Hub) -> None:

@@ -12,6 +12,7 @@ from booking_server.doors.reading import Heard, Unreadable, read
 
 DOOR = DoorId("front")
 TOPIC, STATUS = topics.up(DOOR, "request"), topics.status(DOOR)
+MALFORMED = Unreadable(cause="malformed", door=DOOR)
 
 
 @pytest.mark.parametrize(
@@ -20,13 +21,12 @@ TOPIC, STATUS = topics.up(DOOR, "request"), topics.status(DOOR)
         (TOPIC, b'{"kind": "request", "v": 1, "later": true}', Heard(door=DOOR, message=Request())),
         (TOPIC, b'{"kind": "request", "v": 2}', Unreadable(cause="unknown_kind", door=DOOR)),
         (TOPIC, b'{"kind": "ask", "v": 1}', Unreadable(cause="unknown_kind", door=DOOR)),
-        (TOPIC, b'{"kind": "request", "digest": 7}', Unreadable(cause="malformed", door=DOOR)),
-        (TOPIC, b"[" * 50_000, Unreadable(cause="malformed", door=DOOR)),
+        (TOPIC, b'{"kind": "request", "digest": 7}', MALFORMED),
+        (TOPIC, b"[" * 50_000, MALFORMED),
         (TOPIC, b" " * (MESSAGE_BYTES_MAX + 1), Unreadable(cause="oversized", door=DOOR)),
         (topics.down(DOOR, "answer"), b"{}", Unreadable(cause="unknown_topic")),
-        (STATUS, b'{"kind": "status", "online": true, "last_sequence": 9e99}', Unreadable(cause="malformed", door=DOOR)),
-        (STATUS, b'{"kind": "status", "online": true, "snapshot_number": %d}' % 2**53, Unreadable(cause="malformed", door=DOOR)),
-        (STATUS, b'{"kind": "status", "online": true, "at": "0001-01-01T00:00:00+14:00"}', Unreadable(cause="malformed", door=DOOR)),
+        (STATUS, b'{"kind": "status", "online": true, "snapshot_number": 9007199254740992}', MALFORMED),
+        (STATUS, b'{"kind": "status", "online": true, "at": "0001-01-01T00:00:00+14:00"}', MALFORMED),
     ],
 )
 def test_each_is_read_or_named(topic: str, content: bytes, expected: Heard | Unreadable) -> None:

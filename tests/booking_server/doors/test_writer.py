@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Is work done only once it is committed, and in the order it came?"""
+"""Is work done only once it is committed, and in the order it came? Does a writer that failed end?"""
 
+import threading
 from pathlib import Path
 
 from sqlalchemy import Connection, text
 
 from booking_server.db import Database
 from booking_server.doors.writer import Work, Writer
+from tests.system.processes import wait_for
 
 
 def test_done_comes_after_the_commit_and_in_order(tmp_path: Path) -> None:
@@ -36,3 +38,25 @@ def test_done_comes_after_the_commit_and_in_order(tmp_path: Path) -> None:
     assert writer.fault is None
     assert not writer.alive
     assert seen == [(number, True) for number in range(120)]
+
+
+def test_a_writer_that_failed_with_a_full_queue_can_be_stopped(tmp_path: Path) -> None:
+    """So that the process ends and is started again, whatever came in meanwhile."""
+    database = Database(f"sqlite:///{tmp_path / 'hub.sqlite'}")
+    writer, began = Writer(database, room=1), threading.Event()
+
+    def fail(tx: Connection) -> None:
+        began.set()
+        tx.execute(text("insert into nowhere values (1)"))
+
+    work = Work(write=fail, done=lambda _: None)
+    writer.start()
+    writer.put(work)
+    assert began.wait(10)
+    wait_for(lambda: not writer.alive, "the writer has ended")
+    assert writer.put(work)
+    stopping = threading.Thread(target=writer.stop, daemon=True)
+    stopping.start()
+    stopping.join(5)
+    assert not stopping.is_alive()
+    database.close()
