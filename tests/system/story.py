@@ -51,9 +51,9 @@ class Story:
 
     building: Building
     invoices_to: Path
-    staff: Visitor = field(init=False)
-    desk: Desk = field(init=False)
-    password: str = ""
+    staff: Visitor = field(init=False, repr=False)
+    desk: Desk = field(init=False, repr=False)
+    password: str = field(default="", repr=False)
     made: dict[str, str] = field(default_factory=dict)
     """The pages of what was made, by what it is: "studio", "shop", "person", "keytag", "invoice"."""
     invoice: Path | None = None
