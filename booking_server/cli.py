@@ -55,7 +55,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands)
 @click.option(
     "--config", "config_file", type=click.Path(path_type=Path), default=Path("/etc/hubkey/server.toml"), show_default=True,
-    envvar="HUBKEY_SERVER_CONFIG", help="The server's settings (server.toml).",
+    envvar="HUBKEY_SERVER_CONFIG", help="The server's settings; the environment variable HUBKEY_SERVER_CONFIG says the same.",
 )  # fmt: skip
 @click.version_option(package_name="hubkey")
 @click.pass_context

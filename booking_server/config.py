@@ -7,10 +7,14 @@ import os
 import tomllib
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
+from access_contract.explaining import explained
 from booking_server.clock import Clock, SystemClock, TurnedClock
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
@@ -63,7 +67,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     state_folder: str
     demo: bool = False
     time_zone: str = "Europe/Helsinki"
-    language: str = "fi"
+    language: Literal["fi", "en"] = "fi"
     web: Web = Web()
     broker: Broker = Broker()
     seller: Seller = Seller()
@@ -76,19 +80,56 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def load(path: Path) -> Config:
     """Return the settings in `path`. Raise BadConfiguration."""
+    written = _read(path)
     try:
-        config = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Config)
+        config = msgspec.convert(written, Config)
+    except msgspec.ValidationError as error:
+        raise BadConfiguration(f"{path}: {explained(str(error), written, Config)}") from None
+    _check_values(path, config)
+    _check_demo(path, config)
+    _check_owner(path, config)
+    return config
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadConfiguration(f"{path}: there are no settings yet; write them as docs/server.md shows") from None
     except OSError as error:
-        raise BadConfiguration(f"{path}: cannot be read ({error.strerror}); make it with: booking-server init") from None
+        raise BadConfiguration(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise BadConfiguration(f"{path}: is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise BadConfiguration(f"{path}: is not TOML: {error}") from None
-    except msgspec.ValidationError as error:
-        raise BadConfiguration(f"{path}: {error}") from None
-    _check_demo(path, config)
-    _check_owner(path, config)
-    return config
+
+
+def _check_values(path: Path, config: Config) -> None:
+    if not _is_database(config.database):
+        raise BadConfiguration(
+            f"{path}: database is not an address of one; allowed are: sqlite:////folder/hub.sqlite or"
+            " postgresql+psycopg://user:password@host/name"
+        )
+    if not config.folder.is_absolute():
+        raise BadConfiguration(f"{path}: state_folder is {config.state_folder!r}; allowed is: a whole path, beginning with /")
+    if not _is_zone(config.time_zone):
+        raise BadConfiguration(f"{path}: time_zone is {config.time_zone!r}; allowed are names like Europe/Helsinki")
+
+
+def _is_database(url: str) -> bool:
+    """Its value is never said again: it holds a password."""
+    try:
+        return make_url(url).drivername in ("sqlite", "postgresql", "postgresql+psycopg")
+    except ArgumentError:
+        return False
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def _check_demo(path: Path, config: Config) -> None:

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Can the settings of docs/server.md be read, and does a bad file say what is wrong?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from booking_server.config import BadConfiguration, load
+
+DOCUMENTED = (
+    (Path(__file__).parents[2] / "docs" / "server.md").read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+)
+
+
+def test_the_documented_settings_are_read(tmp_path: Path) -> None:
+    """What the administrator copies out of the page is good."""
+    file = tmp_path / "server.toml"
+    file.write_text(DOCUMENTED, encoding="utf-8")
+    assert load(file).seller.name == "Learning Hub"
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        ("time_zone =", "timezone =", "timezone is not a setting; did you mean time_zone? allowed here are: database,"),
+        ("[seller]", "[sellr]", "sellr is not a setting; did you mean seller?"),
+        ("port = 8080", 'port = "8080"', "web.port is '8080'; allowed is: int, not str"),
+        ("port = 8883", "port = 88830", "broker.port is 88830; allowed is: int <= 65535"),
+        ('language = "fi"', 'language = "sv"', "language is 'sv'; allowed is: fi or en"),
+        ("Europe/Helsinki", "Europe/Helsingfors", "time_zone is 'Europe/Helsingfors'; allowed are names like"),
+        ("sqlite:////var", "mysql:////var", "database is not an address of one; allowed are: sqlite:////"),
+        ('"/var/lib/hubkey" ', '"state" ', "state_folder is 'state'; allowed is: a whole path"),
+        ("state_folder =", "# ", "state_folder is missing"),
+        ("[web]", "demo = true\n[web]", "broker.host is '192.168.1.10'; with demo = true"),
+        ('language = "fi"', "language = ", "is not TOML"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_file(tmp_path: Path, good: str, bad: str, said: str) -> None:
+    """One sentence names the file, the key and what is allowed."""
+    file = tmp_path / "server.toml"
+    assert good in DOCUMENTED
+    file.write_text(DOCUMENTED.replace(good, bad, 1), encoding="utf-8")
+    with pytest.raises(BadConfiguration) as raised:
+        load(file)
+    assert str(file) in str(raised.value)
+    assert said in str(raised.value)
+
+
+def test_missing_settings_are_told_by_what_to_write(tmp_path: Path) -> None:
+    """No command makes the settings, so none is named: the page that shows them is."""
+    with pytest.raises(
+        BadConfiguration, match=r"nowhere\.toml: there are no settings yet; write them as docs/server\.md shows"
+    ):
+        load(tmp_path / "nowhere.toml")
+
+
+def test_a_database_that_is_not_understood_is_not_repeated(tmp_path: Path) -> None:
+    """Its address may hold a password, and what is said here ends in a log."""
+    file = tmp_path / "server.toml"
+    file.write_text('database = "postgres://hub:hunter2@host/hub"\nstate_folder = "/var/lib/hubkey"\n', encoding="utf-8")
+    with pytest.raises(BadConfiguration) as raised:
+        load(file)
+    assert "hunter2" not in str(raised.value)
