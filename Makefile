@@ -21,7 +21,7 @@ demo: ## see it run: a small hub with doors, pages and an invoice (ONCE=1 plays 
 test: ## run the tests (12 minutes at most on two cores)
 	@.ci/parts test
 	@.ci/environment
-	@$(BIN)/pytest -q -m '$(QUICK)' $(ARGS)
+	@$(BIN)/pytest -q -n auto --maxprocesses 4 -m '$(QUICK)' $(ARGS)
 
 check: ## lint, types, import contracts, docs
 	@.ci/environment
