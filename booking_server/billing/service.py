@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, select
 from booking_server import civil
 from booking_server.actors import Actor, NotAllowed, Role
 from booking_server.audit import service as audit
-from booking_server.billing.rules import BookedTime, Charge, Price, Unit, rate
+from booking_server.billing.rules import BookedTime, Charge, Price, PriceList, Unit, rate
 from booking_server.billing.tables import prices as price_table
 from booking_server.bookings import service as bookings
 from booking_server.errors import Invalid
@@ -81,6 +81,12 @@ def prices(tx: Connection, *, set_by: datetime | None = None) -> list[Price]:
 def prices_of_space(tx: Connection, space_id: int) -> list[Price]:
     """Return the prices of one space, by unit and day."""
     return [price for price in prices(tx) if price.space_id == space_id]
+
+
+def priced(tx: Connection) -> ledger.Priced:
+    """Return what says whether using a space costs something on a day, by whatever unit."""
+    known = PriceList(prices(tx))
+    return lambda space_id, day: any(known.in_force(space_id, unit, day) is not None for unit in Unit)
 
 
 def charges_of_month(

@@ -32,7 +32,7 @@ REFUSALS = {
 LOGS = {
     "priced": (
         lazy_gettext("Where a tap is priced"),
-        lazy_gettext("A tap is shown with a name only when it counts as an entry."),
+        lazy_gettext("A tap is shown with a name only when it counts as an entry and costs something."),
     ),
     "always": (
         lazy_gettext("Always"),

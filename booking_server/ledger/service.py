@@ -6,12 +6,12 @@ A tap carries a person's name only as its door's log setting allows. Nothing her
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from access_contract.vocabulary import ClockQuality
 from booking_server import civil
@@ -24,6 +24,7 @@ from booking_server.tags import service as tags
 
 __all__ = [
     "Entry",
+    "Priced",
     "Tap",
     "doors_complete",
     "entries_of_month",
@@ -32,6 +33,7 @@ __all__ = [
     "months_changed",
     "newest_entry",
     "newest_event",
+    "nothing_is_priced",
     "recent_taps",
     "taps_of_person",
 ]
@@ -39,7 +41,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tap:
-    """A tag read once at a door. `person_name` and `last_digits` are None where the door's log is not named."""
+    """A tag read once at a door. `person_id` and `person_name` are None where the door's log does not name it."""
 
     event_id: int
     door_id: str
@@ -55,7 +57,6 @@ class Tap:
     simulated: bool
     person_id: int | None
     person_name: str | None
-    last_digits: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +76,19 @@ class Entry:
     simulated: bool
 
 
-def recent_taps(tx: Connection, actor: Actor, limit: int = 50) -> list[Tap]:
+Priced = Callable[[int, date], bool]
+"""Whether using a space costs something on a day: billing knows, who stands above the ledger."""
+
+
+def nothing_is_priced(_space_id: int, _day: date) -> bool:
+    """Name nobody for the sake of a price."""
+    return False
+
+
+def recent_taps(tx: Connection, actor: Actor, limit: int = 50, *, priced: Priced = nothing_is_priced) -> list[Tap]:
     """Return the last taps by when they fell, newest first, however late they arrived. Raise NotAllowed."""
     actor.must_be(Role.HOST)
-    return _named(tx, actor, tx.execute(_taps().order_by(taps.c.at.desc(), taps.c.event_id.desc()).limit(limit)))
+    return _told(tx, actor, _with_names(tx, _newest(tx, limit), priced))
 
 
 def newest_event(tx: Connection) -> int:
@@ -86,12 +96,18 @@ def newest_event(tx: Connection) -> int:
     return int(tx.execute(select(func.max(events.c.id))).scalar() or 0)
 
 
-def taps_of_person(tx: Connection, actor: Actor, *, now: datetime, person_id: int, limit: int = 50) -> list[Tap]:
-    """Return one person's taps, newest first, and record who looked. Raise NotAllowed."""
+def taps_of_person(
+    tx: Connection, actor: Actor, *, now: datetime, person_id: int, limit: int = 50, priced: Priced = nothing_is_priced
+) -> list[Tap]:
+    """Return one person's taps, newest first, and record who looked. Raise NotAllowed.
+
+    Staff are told those that the doors' logs name; the person, all.
+    """
     _must_be_staff_or(tx, actor, person_id)
     audit.note(tx, actor, now=now, act="taps_read", subject=f"person:{person_id}")
-    found = _taps().where(taps.c.person_id == person_id).order_by(taps.c.at.desc(), taps.c.event_id.desc()).limit(limit)
-    return _named(tx, actor, tx.execute(found))
+    own = actor.role is Role.MEMBER
+    found = _with_names(tx, _newest(tx, limit, taps.c.person_id == person_id), priced)
+    return _told(tx, actor, [(row, True) for row, named in found if named or own])
 
 
 def entries_of_month(tx: Connection, actor: Actor, month: str) -> list[Entry]:
@@ -160,8 +176,9 @@ def months_changed(tx: Connection, *, since_entry: int, before: date) -> set[str
     return {civil.month_of(day) for day in tx.execute(days).scalars()}
 
 
-def _taps() -> Any:
-    return select(taps)
+def _newest(tx: Connection, limit: int, *which: ColumnElement[bool]) -> list[dict[str, Any]]:
+    found = select(taps).where(*which).order_by(taps.c.at.desc(), taps.c.event_id.desc()).limit(limit)
+    return [dict(row._mapping) for row in tx.execute(found)]
 
 
 def _entries(month: str) -> Any:
@@ -176,22 +193,27 @@ def _entry(row: Row[Any]) -> Entry:
     return Entry(**row._mapping)
 
 
-def _named(tx: Connection, actor: Actor, rows: Iterable[Row[Any]]) -> list[Tap]:
-    found = [dict(row._mapping) for row in rows]
+def _with_names(tx: Connection, rows: list[dict[str, Any]], priced: Priced) -> Iterator[tuple[dict[str, Any], bool]]:
+    """Say of each tap whether its door's log names who tapped: always, never, or where it is an entry that has a price."""
     settings = {door.id: door.log_named for door in doors.doors(tx)}
-    entered = _with_entry(tx, [row["event_id"] for row in found])
+    entered = _entered(tx, [row["event_id"] for row in rows])
+    for row in rows:
+        setting, entry = settings.get(row["door_id"], "never"), entered.get(row["event_id"])
+        yield row, setting == "always" or (setting == "priced" and entry is not None and priced(*entry))
+
+
+def _told(tx: Connection, actor: Actor, found: Iterable[tuple[dict[str, Any], bool]]) -> list[Tap]:
+    """Make of each row what may be told of it: with the person where it is named, else without."""
     names: dict[int, str] = {}
-    shown = []
-    for row in found:
-        row["reason"] = _told_reason(tx, row)
-        row.pop("keytag_id")
-        setting = settings.get(row["door_id"], "never")
-        named = row["person_id"] is not None and (setting == "always" or (setting == "priced" and row["event_id"] in entered))
-        if named and row["person_id"] not in names:
-            names[row["person_id"]] = people.person(tx, actor, row["person_id"]).name
-        hidden = {} if named else {"person_id": None}
-        shown.append(Tap(**{**row, **hidden}, person_name=names[row["person_id"]] if named else None, last_digits=None))
-    return shown
+    told = []
+    for row, named in found:
+        who = row["person_id"] if named else None
+        if who is not None and who not in names:
+            names[who] = people.person(tx, actor, who).name
+        shown = {name: value for name, value in row.items() if name != "keytag_id"}
+        shown |= {"reason": _told_reason(tx, row), "person_id": who}
+        told.append(Tap(**shown, person_name=None if who is None else names[who]))
+    return told
 
 
 def _told_reason(tx: Connection, row: dict[str, Any]) -> str | None:
@@ -205,8 +227,10 @@ def _told_reason(tx: Connection, row: dict[str, Any]) -> str | None:
     return "no_grant" if row["person_id"] is not None else "tag_unknown"
 
 
-def _with_entry(tx: Connection, event_ids: list[int]) -> set[int]:
-    return set(tx.execute(select(entries.c.tap_event_id).where(entries.c.tap_event_id.in_(event_ids))).scalars())
+def _entered(tx: Connection, event_ids: list[int]) -> dict[int, tuple[int, date]]:
+    """Return the space and day of the entry that each of these taps made, if it did."""
+    made = select(entries.c.tap_event_id, entries.c.space_id, entries.c.vat_day).where(entries.c.tap_event_id.in_(event_ids))
+    return {row.tap_event_id: (row.space_id, row.vat_day) for row in tx.execute(made)}
 
 
 def _must_be_staff_or(tx: Connection, actor: Actor, person_id: int, *roles: Role) -> None:

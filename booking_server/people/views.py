@@ -15,6 +15,7 @@ from booking_server.access import service as access
 from booking_server.access.wording import DAYS, hours_in_words
 from booking_server.actors import Role
 from booking_server.audit import service as audit
+from booking_server.billing import service as billing
 from booking_server.doors import service as doors
 from booking_server.errors import Invalid
 from booking_server.ledger import service as ledger
@@ -117,7 +118,7 @@ def taps(person_id: int) -> Answer:
     actor().must_be(Role.HOST)
     with database().write() as tx:
         person = people.person(tx, actor(), person_id)
-        found = ledger.taps_of_person(tx, actor(), now=now(), person_id=person_id)
+        found = ledger.taps_of_person(tx, actor(), now=now(), person_id=person_id, priced=billing.priced(tx))
         names = {door.id: door.name for door in doors.doors(tx)}
     return render_template("people/taps.html", person=person, taps=found, door_names=names)
 

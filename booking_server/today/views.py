@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from booking_server.actors import Role
+from booking_server.billing import service as billing
 from booking_server.doors import service as doors
 from booking_server.doors import showing
 from booking_server.ledger import service as ledger
@@ -93,7 +94,7 @@ def _may_see_taps() -> bool:
 
 
 def _taps(tx: Connection) -> list[ledger.Tap]:
-    return ledger.recent_taps(tx, actor(), limit=TAPS_SHOWN) if _may_see_taps() else []
+    return ledger.recent_taps(tx, actor(), limit=TAPS_SHOWN, priced=billing.priced(tx)) if _may_see_taps() else []
 
 
 def _doors(tx: Connection) -> dict[str, object]:

@@ -68,6 +68,7 @@ def _cookie(visitor: Visitor) -> str:
 def door(running: Served) -> PlayedDoor:
     desk = running.desk
     space = desk.space(desk.site("Omnia"), "Studio", "co-creation")
+    desk.price(space, "entry", 420, from_day=desk.clock.now().date().replace(day=1))
     desk.tag(desk.person("Aino Virtanen"), NUMBER)
     return PlayedDoor(desk, desk.door("studio", "Studio door", leads_into=space))
 

@@ -44,11 +44,11 @@ class Room:
     def story(self) -> list[bytes]:
         """Two taps a minute apart, the first before the clock was set, and what became of each."""
         return [
-            _written(1, self.tap(), 0, ClockQuality.UNTRUSTED),
-            _written(2, Passed(tap=1, outcome=Outcome.ENTERED), 1, ClockQuality.UNTRUSTED),
-            _written(3, ClockSynced(), 2),
-            _written(4, self.tap(), 60),
-            _written(5, Passed(tap=4, outcome=Outcome.ASSUMED), 61),
+            written(1, self.tap(), 0, ClockQuality.UNTRUSTED),
+            written(2, Passed(tap=1, outcome=Outcome.ENTERED), 1, ClockQuality.UNTRUSTED),
+            written(3, ClockSynced(), 2),
+            written(4, self.tap(), 60),
+            written(5, Passed(tap=4, outcome=Outcome.ASSUMED), 61),
         ]
 
     def check_story(self) -> None:
@@ -69,7 +69,7 @@ def room(hub: Hub) -> Room:
         return Room(hub, keytag, tag_hash(doors.tag_key(tx, hub.desk.keys.vault, "room"), TAG))
 
 
-def _written(sequence: int, what: What, seconds: int, clock: ClockQuality = ClockQuality.SYNCED) -> bytes:
+def written(sequence: int, what: What, seconds: int, clock: ClockQuality = ClockQuality.SYNCED) -> bytes:
     return msgspec.json.encode(
         Event(
             journal="j",
@@ -104,7 +104,7 @@ def test_one_message_or_many_come_to_the_same(room: Room, order: Sequence[int]) 
 def test_another_event_under_a_known_number_is_a_fork(room: Room) -> None:
     """A door that says something else under the same number is told so, and what was stored first stands."""
     room.send(room.story()[3])
-    said = room.send(_written(4, room.tap(), 99))
+    said = room.send(written(4, room.tap(), 99))
     with room.hub.desk.database.read() as tx:
         assert tx.execute(select(taps.c.at)).scalars().all() == [NOW + MINUTE]
     assert said[0].forked
@@ -117,7 +117,7 @@ def test_a_tap_belongs_to_whoever_held_the_tag_at_its_instant(room: Room) -> Non
     with hub.desk.database.write() as tx:
         tags.take_back_tag(tx, HOST, now=NOW + MINUTE, keytag_id=room.keytag)
         tags.hand_out_tag(tx, HOST, now=NOW + 2 * MINUTE, vault=vault, number=TAG, person_id=hub.ville)
-    room.send(*(_written(number, room.tap(), at) for number, at in ((1, 0), (2, 59), (3, 60), (4, 120))))
+    room.send(*(written(number, room.tap(), at) for number, at in ((1, 0), (2, 59), (3, 60), (4, 120))))
     with hub.desk.database.read() as tx:
         held = tx.execute(select(events.c.sequence, taps.c.person_id).join(events).order_by(events.c.sequence)).all()
     assert [row.person_id for row in held] == [hub.aino, hub.aino, None, hub.ville]
@@ -134,9 +134,9 @@ def test_rubbish_is_counted_and_never_fatal(room: Room) -> None:
 
 def test_a_number_that_no_column_holds_is_counted_and_never_fatal(room: Room) -> None:
     """What became of a tap with an endless number is kept and means nothing; the door is told that it is stored."""
-    written = _written(1, Passed(tap=1, outcome=Outcome.ENTERED), 0).replace(b'"tap":1', b'"tap":9223372036854775808')
-    assert room.send(written)[0].up_to == 1
-    assert room.send(_written(1, room.tap(), 0).replace(b'"sequence":1', b'"sequence":2147483648')) == []
+    endless = written(1, Passed(tap=1, outcome=Outcome.ENTERED), 0).replace(b'"tap":1', b'"tap":9223372036854775808')
+    assert room.send(endless)[0].up_to == 1
+    assert room.send(written(1, room.tap(), 0).replace(b'"sequence":1', b'"sequence":2147483648')) == []
     with room.hub.desk.database.read() as tx:
         assert set(tx.execute(select(counters.c.name)).scalars()) == {"unknown_event", "malformed_event"}
 
@@ -144,8 +144,8 @@ def test_a_number_that_no_column_holds_is_counted_and_never_fatal(room: Room) ->
 def test_a_door_alone_is_told_better_by_the_hub(room: Room) -> None:
     """A tag that the door did not know is listed as what the hub knows of it: not granted, or blocked from then on."""
     alone = Tapped(access_point=IN, tag=room.tag, granted=False, reason="tag_unknown")
-    room.send(_written(1, alone, 0))
+    room.send(written(1, alone, 0))
     with room.hub.desk.database.write() as tx:
         tags.block_tag(tx, HOST, now=NOW + timedelta(seconds=30), keytag_id=room.keytag, reason="lost")
-    room.send(_written(2, alone, 60))
+    room.send(written(2, alone, 60))
     assert [tap.reason for tap in room.hub.desk.taps()] == ["tag_blocked", "no_grant"]
