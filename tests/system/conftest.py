@@ -11,7 +11,7 @@ from tests.system import parts
 from tests.system.one_door import OneDoor, one_door
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _one_door() -> Iterator[OneDoor]:
     if parts.mosquitto() is None:
         pytest.skip(parts.missing("Mosquitto"))
