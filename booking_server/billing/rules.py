@@ -8,7 +8,7 @@ The rules:
 - a price per entry counts every entry that was not merged into an earlier one;
 - a price per day counts visits: one for each person, space and service day;
 - a price per booked hour counts started hours as booked, used or not; a booking cancelled before its start costs nothing;
-- an entry made by a booking, in a space with a price per booked hour, is already paid by that booking;
+- an entry made by a booking of that very space, where it has a price per booked hour, is already paid by that booking;
 - doubtful entries, and entries whose person is no longer known, are not charged; simulated ones only in a demo;
 - the price in force on the calendar day (`vat_day`) counts; a price of zero makes no charge.
 """

@@ -33,7 +33,7 @@ __all__ = [
     "bookings_of_space",
     "cancel_booking",
     "first_start",
-    "known",
+    "spaces_of",
     "started_between",
 ]
 
@@ -95,9 +95,10 @@ def booking(tx: Connection, booking_id: int) -> Booking:
     return _booking(row)
 
 
-def known(tx: Connection, booking_ids: Collection[int]) -> set[int]:
-    """Return those of these bookings that there are, cancelled or not."""
-    return set(tx.execute(select(bookings.c.id).where(bookings.c.id.in_(booking_ids))).scalars())
+def spaces_of(tx: Connection, booking_ids: Collection[int]) -> dict[int, int]:
+    """Return which space each of these bookings holds, cancelled or not; those that there are not are left out."""
+    found = select(bookings.c.id, bookings.c.space_id).where(bookings.c.id.in_(booking_ids))
+    return {row.id: row.space_id for row in tx.execute(found)}
 
 
 def bookings_of(tx: Connection, actor: Actor, person_id: int) -> list[Booking]:

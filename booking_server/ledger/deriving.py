@@ -46,8 +46,8 @@ class Lookups(Protocol):
     def targets(self, tx: Connection, points: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Target]:
         """Return where each of these (door, access point) leads; those that lead into no space are left out."""
 
-    def bookings(self, tx: Connection, booking_ids: Collection[int]) -> Collection[int]:
-        """Return those of these bookings that there are."""
+    def bookings(self, tx: Connection, booking_ids: Collection[int]) -> Mapping[int, int]:
+        """Return which space each of these bookings holds; those that there are not are left out."""
 
     def command_done(self, tx: Connection, now: datetime, door_id: str, done: CommandDone) -> None: ...
 
@@ -204,8 +204,8 @@ def _enter(tx: Connection, lookups: Lookups, entered: Sequence[_Tap]) -> None:
     if not inside:
         return
     named = {booking for tap, _ in inside if (booking := booking_of(tap.cause)) is not None}
-    known = lookups.bookings(tx, named) if named else ()
-    tx.execute(insert(entries), [_entry_row(tap, target, known) for tap, target in inside])
+    booked = lookups.bookings(tx, named) if named else {}
+    tx.execute(insert(entries), [_entry_row(tap, target, booked) for tap, target in inside])
     made = select(entries.c.tap_event_id, entries.c.id).where(entries.c.tap_event_id.in_([tap.event_id for tap, _ in inside]))
     number = {row.tap_event_id: row.id for row in tx.execute(made)}
     people = [(number[tap.event_id], tap.person_id, tap.at) for tap, _ in inside if tap.person_id is not None]
@@ -214,7 +214,8 @@ def _enter(tx: Connection, lookups: Lookups, entered: Sequence[_Tap]) -> None:
     _merge_around(tx, [tap for tap, _ in inside])
 
 
-def _entry_row(tap: _Tap, target: Target, bookings: Collection[int]) -> dict[str, Any]:
+def _entry_row(tap: _Tap, target: Target, booked: Mapping[int, int]) -> dict[str, Any]:
+    """An entry belongs to the booking that admitted only in the booked space itself: a booking opens the way there, too."""
     booking = booking_of(tap.cause)
     return {
         "tap_event_id": tap.event_id,
@@ -222,7 +223,7 @@ def _entry_row(tap: _Tap, target: Target, bookings: Collection[int]) -> dict[str
         "service_day": civil.service_day(tap.at, target.zone),
         "vat_day": civil.vat_day(tap.at, target.zone),
         "event_hash": tap.hash,
-        "booking_id": booking if booking in bookings else None,
+        "booking_id": booking if booking is not None and booked.get(booking) == target.space_id else None,
         "doubtful": False,
         "simulated": tap.simulated,
     }
@@ -251,8 +252,12 @@ def _merge_around(tx: Connection, made: Sequence[_Tap]) -> None:
 
 
 def _redate_boot(tx: Connection, lookups: Lookups, synced: Event) -> None:
+    """Date anew the taps of this boot before `synced`. Those before an earlier setting of the clock are dated by that one."""
+    earlier = [e.sequence for e in _earlier(tx, [synced.journal]) if isinstance(e.what, ClockSynced) and e.boot == synced.boot]
+    since = max((sequence for sequence in earlier if sequence < synced.sequence), default=0)
     joined = taps.join(events, events.c.id == taps.c.event_id).join(event_bytes, event_bytes.c.event_id == events.c.id)
-    before = (events.c.journal == synced.journal) & (events.c.sequence < synced.sequence) & (taps.c.clock == "untrusted")
+    between = (events.c.sequence > since) & (events.c.sequence < synced.sequence)
+    before = (events.c.journal == synced.journal) & between & (taps.c.clock == "untrusted")
     wanted = (events.c.hash, event_bytes.c.content, *(taps.c[name] for name in _NAMES))
     for row in tx.execute(select(*wanted).select_from(joined).where(before)).all():
         event = event_of(row.content)

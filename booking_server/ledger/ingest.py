@@ -17,6 +17,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 
 from access_contract.messages import Acknowledgement, EventHeader, event_hash
+from access_contract.vocabulary import ClockQuality
 from booking_server.civil import can_be_reckoned_with
 from booking_server.ledger.deriving import Lookups, Stored, Target, derive, event_of
 from booking_server.ledger.rules import MISSING_MAX, up_to
@@ -59,7 +60,7 @@ class _Journal:
     last_seen: int
     complete_until: datetime | None = None
     forked: bool = False
-    came_at: dict[int, datetime] = field(default_factory=dict)
+    came: dict[int, EventHeader] = field(default_factory=dict)
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -153,7 +154,7 @@ def _fresh(tx: Connection, known: dict[str, _Journal], came: Sequence[_Came], no
         stored = hashes.setdefault(one.identity, "")
         if not stored:
             hashes[one.identity] = one.hash
-            known[one.header.journal].came_at[one.header.sequence] = one.header.at
+            known[one.header.journal].came[one.header.sequence] = one.header
             fresh.append(one)
         elif stored != one.hash:
             known[one.header.journal].forked = True
@@ -236,20 +237,24 @@ def _acknowledge(tx: Connection, journals_now: dict[str, _Journal]) -> dict[str,
 def _beyond(tx: Connection, journal: str, before: _Journal) -> list[int]:
     """Return the stored sequences after the unbroken run; without a gap before, that is what just came."""
     if before.last_seen == before.up_to:
-        return list(before.came_at)
+        return list(before.came)
     after = select(events.c.sequence).where((events.c.journal == journal) & (events.c.sequence > before.up_to))
     return list(tx.execute(after).scalars())
 
 
 def _complete_until(tx: Connection, journal: str, before: _Journal, reached: int) -> datetime | None:
+    """Return the instant of the last event of the unbroken run; one by a clock that nobody trusts tells nothing new."""
     if reached == before.up_to:
         return before.complete_until
-    return before.came_at.get(reached) or _instant_of(tx, journal, reached)
+    header = before.came.get(reached) or _header_of(tx, journal, reached)
+    if header is None or header.clock is ClockQuality.UNTRUSTED:
+        return before.complete_until
+    return header.at
 
 
-def _instant_of(tx: Connection, journal: str, sequence: int) -> datetime | None:
+def _header_of(tx: Connection, journal: str, sequence: int) -> EventHeader | None:
+    """Return what was stored, unless it is forgotten by now."""
     joined = event_bytes.join(events, events.c.id == event_bytes.c.event_id)
     here = (events.c.journal == journal) & (events.c.sequence == sequence)
     content = tx.execute(select(event_bytes.c.content).select_from(joined).where(here)).scalar()
-    header = None if content is None else _header(content)
-    return None if header is None else header.at
+    return None if content is None else _header(content)

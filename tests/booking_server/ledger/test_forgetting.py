@@ -5,11 +5,13 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
+from access_contract.messages import Tapped
+from access_contract.vocabulary import TagHash
 from booking_server.doors import service as doors
 from booking_server.ledger.forgetting import forget_old_taps
-from booking_server.ledger.tables import entries, entry_people, event_bytes, events, taps
+from booking_server.ledger.tables import entries, entry_people, event_bytes, events, forks, taps
 from tests.booking_server.hub import HOST, NOW, Hub
-from tests.booking_server.ledger.test_ingest import Room, room
+from tests.booking_server.ledger.test_ingest import IN, Room, room, written
 
 __all__ = ["room"]
 
@@ -45,3 +47,29 @@ def test_another_doors_days_are_its_own(room: Room) -> None:
     room.send(*room.story())
     with hub.desk.database.write() as tx:
         assert forget_old_taps(tx, now=NOW + timedelta(days=31)) == 0
+
+
+def test_a_tap_whose_time_and_outcome_are_still_to_come_is_not_forgotten_before(room: Room) -> None:
+    """Tapped before the clock was set, so dated long ago: once both are known it is Aino's entry of today."""
+    hub, (tapped, passed, synced, *_) = room.hub, room.story()
+    with hub.desk.database.write() as tx:
+        doors.change_log(tx, HOST, now=NOW, door_id="room", log_named="priced", log_reason="", log_days=30)
+    for event in (tapped, passed, synced):
+        room.send(event)
+        with hub.desk.database.write() as tx:
+            forget_old_taps(tx, now=NOW + timedelta(days=1))
+    with hub.desk.database.read() as tx:
+        assert tx.execute(select(entry_people.c.person_id, entry_people.c.at)).all() == [(hub.aino, NOW)]
+
+
+def test_a_tap_that_nobody_can_date_is_forgotten_all_the_same(room: Room) -> None:
+    """Once the server has had it for the door's days, and its bytes and a fork's with it; of an unknown tag, too."""
+    hub, stranger = room.hub, Tapped(access_point=IN, tag=TagHash("0" * 64), granted=False)
+    with hub.desk.database.write() as tx:
+        doors.change_log(tx, HOST, now=NOW, door_id="room", log_named="priced", log_reason="", log_days=30)
+    room.send(room.story()[0], written(2, stranger, 5))
+    room.send(written(2, stranger, 6))
+    with hub.desk.database.write() as tx:
+        assert forget_old_taps(tx, now=NOW + timedelta(days=31)) == 1
+        assert tx.execute(select(event_bytes.c.event_id)).all() == []
+        assert tx.execute(select(forks.c.content)).scalars().all() == [b""]

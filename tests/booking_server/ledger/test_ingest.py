@@ -15,6 +15,7 @@ from access_contract.messages import FIRST_PREVIOUS, Acknowledgement, ClockSynce
 from access_contract.vocabulary import AccessPointId, ClockQuality, TagHash, tag_hash
 from booking_server.doors import service as doors
 from booking_server.doors.lookups import HubLookups
+from booking_server.ledger import service as ledger
 from booking_server.ledger.ingest import ingest
 from booking_server.ledger.tables import counters, entries, events, taps
 from booking_server.tags import service as tags
@@ -149,3 +150,39 @@ def test_a_door_alone_is_told_better_by_the_hub(room: Room) -> None:
         tags.block_tag(tx, HOST, now=NOW + timedelta(seconds=30), keytag_id=room.keytag, reason="lost")
     room.send(written(2, alone, 60))
     assert [tap.reason for tap in room.hub.desk.taps()] == ["tag_blocked", "no_grant"]
+
+
+def test_a_clock_that_nobody_trusts_completes_no_month(room: Room) -> None:
+    """Events dated far ahead by a clock that was never set say nothing of how far the door's word is complete."""
+    ahead = written(2, room.tap(), 0, ClockQuality.UNTRUSTED).replace(b'"at":"20', b'"at":"21')
+    room.send(written(1, room.tap(), 0))
+    for _ in range(2):
+        room.send(ahead)
+        with room.hub.desk.database.read() as tx:
+            assert ledger.doors_complete(tx, NOW + timedelta(days=1))["room"] == NOW
+    room.send(written(3, room.tap(), 60))
+    with room.hub.desk.database.read() as tx:
+        assert ledger.doors_complete(tx, NOW + timedelta(days=1))["room"] == NOW + MINUTE
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(range(3))])
+def test_a_clock_set_twice_in_one_start_dates_each_tap_by_the_first_setting_after_it(room: Room, order: Sequence[int]) -> None:
+    """Whatever order they arrive in: the second setting, a minute off the first, moves nothing."""
+    later = written(3, ClockSynced(), 20).replace(b'"monotonic_ms":20000', b'"monotonic_ms":80000')
+    told = [written(1, room.tap(), 0, ClockQuality.UNTRUSTED), written(2, ClockSynced(), 10), later]
+    for number in order:
+        room.send(told[number])
+    with room.hub.desk.database.read() as tx:
+        assert tx.execute(select(taps.c.at)).scalar() == NOW
+
+
+def test_an_entry_belongs_to_the_booking_of_that_space_only(room: Room) -> None:
+    """A booking opens the way to its space, too: what was entered on the way is not paid by it."""
+    hub = room.hub
+    inner = hub.desk.space(hub.room, "Cabinet", "showroom", bookable=True)
+    other, own = (hub.desk.book(space, hub.aino, NOW, NOW + timedelta(hours=1)) for space in (inner, hub.room))
+    for number, booking in ((1, other), (3, own)):
+        tapped = msgspec.structs.replace(room.tap(), cause=f"booking:{booking}")
+        room.send(written(number, tapped, number * 300), written(number + 1, Passed(tap=number, outcome=Outcome.ENTERED), 1))
+    with hub.desk.database.read() as tx:
+        assert tx.execute(select(entries.c.booking_id).order_by(entries.c.id)).scalars().all() == [None, own]
