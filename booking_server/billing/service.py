@@ -24,8 +24,8 @@ from booking_server.people import service as people
 from booking_server.places import service as places
 
 AMOUNT_CENTS_MAX = 10_000_000
-VAT_PERMILLE = (0, 100, 135, 140, 255)
-"""Finnish rates in use since September 2024: 25.5 %, 14 % (13.5 % from 2026), 10 %, and none."""
+VAT_PERMILLE_FROM = ((date(2024, 9, 1), (255, 140, 100, 0)), (date(2026, 1, 1), (255, 135, 100, 0)))
+"""Finnish rates (VAT Act, sections 84, 85 and 85 a), and from which day. 0 is exempt use of immovable property (section 27)."""
 
 
 def set_price(
@@ -45,7 +45,7 @@ def set_price(
     """
     actor.must_be(Role.BILLING)
     space = places.space(tx, space_id)
-    _check_price(unit, amount_cents, vat_permille)
+    _check_price(unit, amount_cents, vat_permille, from_day)
     today = civil.vat_day(now, ZoneInfo(places.site(tx, space.site_id).time_zone))
     earliest = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
     if from_day < earliest:
@@ -61,6 +61,12 @@ def set_price(
     detail = {**row, "from_day": from_day.isoformat()}
     audit.note(tx, actor, now=now, act="price_set", subject=f"space:{space_id}", **detail)
     return Price(space_id=space_id, unit=Unit(unit), amount_cents=amount_cents, vat_permille=vat_permille, from_day=from_day)
+
+
+def vat_permilles(day: date) -> tuple[int, ...]:
+    """Return the VAT rates of a day, highest first."""
+    begun = [rates for first, rates in VAT_PERMILLE_FROM if first <= day]
+    return begun[-1] if begun else VAT_PERMILLE_FROM[0][1]
 
 
 def prices(tx: Connection, *, set_by: datetime | None = None) -> list[Price]:
@@ -151,10 +157,14 @@ def _zones(tx: Connection) -> Mapping[int, ZoneInfo]:
     return {space.area_id: of_site[space.site_id] for space in places.spaces(tx)}
 
 
-def _check_price(unit: str, amount_cents: int, vat_permille: int) -> None:
+def _check_price(unit: str, amount_cents: int, vat_permille: int, from_day: date) -> None:
     if unit not in tuple(Unit):
         raise Invalid("unit", "Choose what the price is for.")
     if not 0 <= amount_cents <= AMOUNT_CENTS_MAX:
         raise Invalid("amount", "Write an amount between 0 and 100 000 euros.")
-    if vat_permille not in VAT_PERMILLE:
-        raise Invalid("vat", "Choose a VAT rate: 25.5, 14, 13.5, 10 or 0 percent.")
+    rates = vat_permilles(from_day)
+    if vat_permille not in rates:
+        names = ", ".join(f"{permille / 10:g}" for permille in rates)
+        raise Invalid(
+            "vat", "On {day} there is no such VAT rate. Choose one of {rates} percent.", day=from_day.isoformat(), rates=names
+        )

@@ -37,7 +37,6 @@ UNIT_NAMES = {
     Unit.DAY: lazy_gettext("Day of visit"),
     Unit.BOOKED_HOUR: lazy_gettext("Booked hour"),
 }
-VAT_CHOICES = tuple(f"{permille / 10:g}".replace(".", ",") for permille in sorted(billing.VAT_PERMILLE, reverse=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ def prices_of_hub() -> list[tuple[places.Space, list[PriceRow]]]:
 @pages.app_template_global()
 def first_price_form() -> Form:
     """Return the price form as first shown."""
-    return Form.empty(vat=VAT_CHOICES[0], from_day=show_day(now().astimezone(zone()).date()))
+    return Form.empty(vat=_vat_choices()[0], from_day=show_day(now().astimezone(zone()).date()))
 
 
 @pages.app_template_global()
@@ -121,8 +120,13 @@ def price_choices() -> dict[str, list[tuple[str, str]]]:
     """Return what the price form offers: what a price is for, and the VAT rates."""
     return {
         "unit": [(unit.value, str(words)) for unit, words in UNITS.items()],
-        "vat": [(choice, f"{choice} %") for choice in VAT_CHOICES],
+        "vat": [(choice, f"{choice} %") for choice in _vat_choices()],
     }
+
+
+def _vat_choices() -> list[str]:
+    today = now().astimezone(zone()).date()
+    return [f"{permille / 10:g}".replace(".", ",") for permille in billing.vat_permilles(today)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
