@@ -2,7 +2,8 @@
 """How the server's word reaches a door past a broker that nobody has to trust: exact bytes, signed, addressed, expiring.
 
 On the wire: 64 bytes of Ed25519 signature (RFC 8032), then the JSON that was signed. The signature covers
-"hubkey/v1/down" 00 and those exact bytes; they are verified before they are parsed, and never written again.
+"hubkey/v1/down" 00 and those exact bytes; but for the name of the key they are verified before they are parsed, and never
+written again.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def _body(content: msgspec.Raw) -> ToDoor:
 def _verify(signature: bytes, content: bytes, keys: Mapping[str, Ed25519PublicKey]) -> None:
     try:
         address = msgspec.json.decode(content, type=_Address)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Rejected("malformed") from None
     if address.key not in keys:
         raise Rejected("unknown_key")

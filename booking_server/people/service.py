@@ -212,18 +212,18 @@ def add_account(
     }
     number = int(tx.execute(insert(account_table).values(row).returning(account_table.c.id)).scalar_one())
     audit.note(tx, actor, now=now, act="account_added", subject=f"account:{number}", role=str(row["role"]))
-    return _existing_account(tx, number)
+    return existing_account(tx, number)
 
 
 def set_password(tx: Connection, actor: Actor, *, now: datetime, account_id: int, password: str) -> Account:
     """Give an account another password and end its sessions. One's own, or as an administrator. Raise Invalid; NotFound."""
     if actor.account_id != account_id:
         actor.must_be(Role.ADMINISTRATOR)
-    found = _existing_account(tx, account_id)
+    found = existing_account(tx, account_id)
     values = {"password_hash": hash_password(password), "session_number": found.session_number + 1}
     tx.execute(update(account_table).where(account_table.c.id == account_id).values(values))
     audit.note(tx, actor, now=now, act="password_set", subject=f"account:{account_id}")
-    return _existing_account(tx, account_id)
+    return existing_account(tx, account_id)
 
 
 def close_account(tx: Connection, actor: Actor, *, now: datetime, account_id: int) -> Account:
@@ -231,11 +231,11 @@ def close_account(tx: Connection, actor: Actor, *, now: datetime, account_id: in
     actor.must_be(Role.ADMINISTRATOR)
     if actor.account_id == account_id:
         raise Invalid("account_id", "You cannot close your own account. Ask another administrator.")
-    found = _existing_account(tx, account_id)
+    found = existing_account(tx, account_id)
     values = {"closed": True, "session_number": found.session_number + 1}
     tx.execute(update(account_table).where(account_table.c.id == account_id).values(values))
     audit.note(tx, actor, now=now, act="account_closed", subject=f"account:{account_id}")
-    return _existing_account(tx, account_id)
+    return existing_account(tx, account_id)
 
 
 def account(tx: Connection, account_id: int) -> Account | None:
@@ -280,7 +280,8 @@ def _person(row: Row[Any]) -> Person:
     return Person(**row._mapping)
 
 
-def _existing_account(tx: Connection, account_id: int) -> Account:
+def existing_account(tx: Connection, account_id: int) -> Account:
+    """Return one account, closed or not. Raise NotFound."""
     found = account(tx, account_id)
     if found is None:
         raise NotFound("There is no account {account_id}.", account_id=account_id)

@@ -10,13 +10,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
 from booking_server.db import Database
 from booking_server.errors import BookingServerError
-from booking_server.people.service import HASHER, PASSWORD_LENGTH_MAX, Account, account
+from booking_server.people.service import HASHER, PASSWORD_LENGTH_MAX, Account, existing_account
 from booking_server.people.tables import accounts as account_table
 from booking_server.people.tables import sign_in_failures
 
@@ -45,19 +45,20 @@ def sign_in(database: Database, *, now: datetime, sign_in_name: str, password: s
     name = sign_in_name.strip().lower()[:200]
     with database.read() as tx:
         _check_throttle(tx, now, name, address)
-        row = tx.execute(
-            select(account_table.c.id, account_table.c.password_hash).filter_by(sign_in_name=name, closed=False)
-        ).first()
-    right = _fits(row.password_hash if row else _NOBODY, password) and row is not None
+        known = tx.execute(_open_account(name)).first()
+    right = _fits(known.password_hash if known else _NOBODY, password)
     with database.write() as tx:
-        if row is None or not right:
-            _note_failure(tx, now, name, address)
-        else:
-            _note_success(tx, now, name, row.id, row.password_hash, password)
-        found = None if row is None or not right else account(tx, row.id)
-    if found is None:
-        raise SignInRefused("The name or the password is wrong.")
-    return found
+        still = known is not None and tx.execute(_open_account(name).with_for_update()).first() == known
+        if known is not None and right and still:
+            _note_success(tx, now, name, known.id, known.password_hash, password)
+            return existing_account(tx, known.id)
+        _note_failure(tx, now, name, address)
+    raise SignInRefused("The name or the password is wrong.")
+
+
+def _open_account(name: str) -> Select[tuple[int, str]]:
+    """Asked before and after the password was checked: closed or given another one meanwhile, nobody gets in by the old."""
+    return select(account_table.c.id, account_table.c.password_hash).filter_by(sign_in_name=name, closed=False)
 
 
 def _fits(password_hash: str, password: str) -> bool:

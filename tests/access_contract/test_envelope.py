@@ -65,3 +65,9 @@ def test_unknown_kind_is_named_not_obeyed() -> None:
         {"v": 1, "key": "k1", "door": DOOR, "expires_at": NOW + timedelta(seconds=5), "body": {"kind": "self_destruct"}}
     )
     assert cause_of(KEY.sign(envelope.CONTEXT + content) + content) == "unknown_kind"
+
+
+def test_what_a_broker_makes_up_is_refused_however_deep() -> None:
+    """Without the server's key nobody ends the thread that listens, not even by a thousand brackets."""
+    for content in (b"[" * 30_000, b'{"key":"k1","body":' + b"[" * 30_000, b'{"key":7}', b"\xff", b'{"key":"\xed\xa0\x80"}'):
+        assert cause_of(b"\0" * envelope.SIGNATURE_BYTES + content) == "malformed"

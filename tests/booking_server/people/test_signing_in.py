@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Who gets in with a password, who is slowed down, and what ends a session?"""
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from booking_server.actors import Actor, NotAllowed, Role
 from booking_server.audit import service as audit
@@ -155,3 +159,36 @@ def test_a_taken_name_and_a_short_password_are_refused(
     with pytest.raises(Invalid) as refused:
         _add(database, name, password=password)
     assert refused.value.field == field
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The database, in which something else is committed before the first write."""
+
+    database: Database
+    meanwhile: Callable[[Connection], object]
+
+    def read(self) -> AbstractContextManager[Connection]:
+        return self.database.read()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        with self.database.write() as tx:
+            self.meanwhile(tx)
+        with self.database.write() as tx:
+            yield tx
+
+
+def test_who_was_shut_out_while_the_password_was_checked_does_not_get_in(database: Database, account: Account) -> None:
+    """Closed, or given another password: no session begins by the old one, and the new one stays."""
+
+    def close(tx: Connection) -> None:
+        people.close_account(tx, ADMINISTRATOR, now=NOW, account_id=account.id)
+
+    def change(tx: Connection) -> None:
+        people.set_password(tx, ADMINISTRATOR, now=NOW, account_id=account.id, password="another long one")
+
+    for meanwhile in (change, close):
+        password = PASSWORD if meanwhile is change else "another long one"
+        with pytest.raises(SignInRefused):
+            _sign_in(cast(Database, Interrupted(database, meanwhile)), password=password)
