@@ -6,7 +6,7 @@ What a door that the server does not have sends, or what the database refuses, i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -27,6 +27,9 @@ class Dropped:
 
 Stored = list[Acknowledgement] | Dropped
 
+EVENTS_AT_ONCE = 5_000
+"""A statement names at most some ten thousand values: a door that sends far more than it may must not make one too long."""
+
 
 @dataclass(frozen=True, slots=True)
 class EventStore:
@@ -39,7 +42,7 @@ class EventStore:
         """Return for each message what to acknowledge once it is committed, or why it was dropped."""
         known = {door.id for door in doors.doors(tx)}
         good = [message for message in sent if message.door_id in known]
-        stored = iter(self._together(tx, good))
+        stored = iter([one for some in _shares(good) for one in self._together(tx, some)])
         return [next(stored) if message.door_id in known else self._drop(tx, "unknown_door", message) for message in sent]
 
     def _together(self, tx: Connection, sent: Sequence[Sent]) -> list[Stored]:
@@ -54,3 +57,15 @@ class EventStore:
     def _drop(self, tx: Connection, cause: str, message: Sent) -> Dropped:
         count(tx, cause, message.door_id, self.clock.now())
         return Dropped(cause)
+
+
+def _shares(sent: Sequence[Sent]) -> Iterator[list[Sent]]:
+    """Cut what was sent, in order, into shares of about EVENTS_AT_ONCE events; no message is cut."""
+    share: list[Sent] = []
+    for message in sent:
+        share.append(message)
+        if sum(len(one.contents) for one in share) >= EVENTS_AT_ONCE:
+            yield share
+            share = []
+    if share:
+        yield share
