@@ -49,7 +49,7 @@ def set_price(
     today = civil.vat_day(now, ZoneInfo(places.site(tx, space.site_id).time_zone))
     earliest = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
     if from_day < earliest:
-        raise Invalid("from_day", "A price may start on {day} at the earliest.", day=earliest.isoformat())
+        raise Invalid("from_day", "A price may start on {day} at the earliest.", day=earliest)
     row = {
         "space_id": space_id,
         "unit": unit,
@@ -165,6 +165,4 @@ def _check_price(unit: str, amount_cents: int, vat_permille: int, from_day: date
     rates = vat_permilles(from_day)
     if vat_permille not in rates:
         names = ", ".join(f"{permille / 10:g}" for permille in rates)
-        raise Invalid(
-            "vat", "On {day} there is no such VAT rate. Choose one of {rates} percent.", day=from_day.isoformat(), rates=names
-        )
+        raise Invalid("vat", "On {day} there is no such VAT rate. Choose one of {rates} percent.", day=from_day, rates=names)

@@ -37,6 +37,7 @@ Answer = str | Response | tuple[str, int]
 OFFERED_MAX = 200
 """How many people the new booking's list offers; with more, a search stands above it."""
 SHOWN_MAX = 5
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
 
 
 @pages.get("/bookings")
@@ -212,11 +213,12 @@ def _charge(tx: Connection, found: bookings.Booking, where: ZoneInfo) -> Charge 
 
 
 def _asked_day(or_else: date | None = None) -> date:
-    """The day in the address; today, or `or_else`, where there is none that can be read."""
+    """The day in the address; today, or `or_else`, where there is none that can be read or whose week has no neighbours."""
     try:
-        return date.fromisoformat(request.args.get("day", ""))
+        asked = date.fromisoformat(request.args.get("day", ""))
     except ValueError:
-        return or_else or now().astimezone(zone()).date()
+        asked = date.min
+    return asked if FIRST_DAY <= asked <= LAST_DAY else or_else or now().astimezone(zone()).date()
 
 
 def _around(days: list[date]) -> tuple[datetime, datetime]:

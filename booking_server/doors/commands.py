@@ -131,6 +131,12 @@ def captured_number(tx: Connection, vault: Vault, command_id: str) -> TagNumber 
     return TagNumber(vault.unseal(base64.b64decode(result["number"]), about=_about(command_id)))
 
 
+def was_handed_out(tx: Connection, command_id: str) -> bool:
+    """True if the number tapped for this capture was handed out and dropped."""
+    result = tx.execute(select(command_table.c.result).where(command_table.c.command == command_id)).scalar()
+    return result is not None and not result
+
+
 def forget_captured(tx: Connection, command_id: str) -> None:
     """Drop a captured number once it was handed out; that there was one stays."""
     tx.execute(update(command_table).where(command_table.c.command == command_id).values(result=_HANDED_OUT))

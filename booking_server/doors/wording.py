@@ -21,6 +21,17 @@ ATTENTION = {
     "reader_away": lazy_gettext("The reader does not answer. Check its cable."),
     "forced_open": lazy_gettext("The door was opened without a tap or the exit button."),
     "held_open": lazy_gettext("The door has been standing open too long."),
+    "journal_lost": lazy_gettext("The door's journal was damaged and a new one began. Replace its memory card soon."),
+    "journal_forked": lazy_gettext(
+        "The door counted anew, and nothing is lost. If it comes again, look for a second box as this door."
+    ),
+    "mode_lost": lazy_gettext("The door forgot its mode and is locked. Set the mode anew."),
+    "mode_unwritable": lazy_gettext(
+        "The door keeps its mode only until its power fails. Its memory card may be full or worn out."
+    ),
+    "snapshot_unwritable": lazy_gettext(
+        "The door keeps the newest rights only until its power fails. Its memory card may be full or worn out."
+    ),
     "snapshot_lost": lazy_gettext("The door lost its list of who may enter. It gets a new one when it is online."),
 }
 

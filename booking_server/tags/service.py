@@ -104,7 +104,7 @@ def block_tag(tx: Connection, actor: Actor, *, now: datetime, keytag_id: int, re
         return found
     reason = reason.strip()
     if not 1 <= len(reason) <= 200:
-        raise Invalid("reason", "Say why, for instance: lost.")
+        raise Invalid("reason", "Say why in at most 200 characters, for instance: lost.")
     return _set_blocked(tx, actor, found, now=now, at=now, reason=reason)
 
 

@@ -45,7 +45,11 @@ def ask(person_id: int) -> Answer:
 
 @pages.get("/captures/<command>")
 def capture(command: str) -> Answer:
-    return _capture_page(command, "")
+    """How far the hand-out is. Gone back to after it, it leads to the person: the reader does not wait any more."""
+    person_id = _wanted_by(command)
+    with database().read() as tx:
+        handed_out = commands.was_handed_out(tx, command)
+    return redirect(f"/people/{person_id}", 303) if handed_out else _capture_page(command, "")
 
 
 @pages.post("/captures/<command>/keytag")
@@ -53,6 +57,8 @@ def hand_out(command: str) -> Answer:
     person_id = _wanted_by(command)
     try:
         with database().write() as tx:
+            if commands.was_handed_out(tx, command):
+                return redirect(f"/people/{person_id}", 303)
             number = commands.captured_number(tx, keys().vault, command)
             if number is None:
                 raise Invalid("number", "The tap is too old. Ask for the keytag once more.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Self
 
 from flask import request
@@ -18,15 +18,18 @@ from flask_babel import gettext
 from werkzeug.datastructures import MultiDict
 
 from booking_server.errors import BookingServerError, Invalid
+from booking_server.web import wording
 
 Shown = str | int | bool | Iterable[str]
 _FINNISH_DAY = re.compile(r"(\d{1,2})\.\s?(\d{1,2})\.\s?(\d{4})")
+_DECIMAL = re.compile(r"[0-9]{1,9}(?:[.,][0-9]{1,4})?")
 _TIME = re.compile(r"(\d{1,2})(?:[:.](\d{2}))?")
 
 
 def say(problem: BookingServerError) -> str:
     """Return the problem's sentence in the reader's language, with its values filled in."""
-    return str(gettext(problem.message)).format(**problem.values)
+    values = {name: wording.day(value) if isinstance(value, date) else value for name, value in problem.values.items()}
+    return str(gettext(problem.message)).format(**values)
 
 
 class Form:
@@ -140,9 +143,7 @@ def _as_list(value: Shown) -> list[str]:
 
 
 def _scaled(text: str, scale: int) -> int | None:
-    try:
-        exact = Decimal(text.replace(",", ".")) * scale
-    except InvalidOperation:
+    if not _DECIMAL.fullmatch(text):
         return None
-    whole = exact.is_finite() and exact == exact.to_integral_value()
-    return int(exact) if whole and 0 <= exact < 10**9 else None
+    exact = Decimal(text.replace(",", ".")) * scale
+    return int(exact) if exact == exact.to_integral_value() and exact < 10**9 else None

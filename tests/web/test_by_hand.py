@@ -50,6 +50,7 @@ def test_from_an_empty_hub_to_the_first_tap(served: Served) -> None:
     page = _read_tag(served, staff, person, NUMBER)
     page.must_say("…1D80", "Hand out to Aino Virtanen")
     staff.post(page, "/keytag").must_say("Keytag …1D80 now belongs to Aino Virtanen.", "…1D80")
+    assert staff.post(page, "/keytag").path == person, "sent twice, it leads to the person, not to a reader that waits"
     page = staff.see(person)
     area = page.form("/grants").choice("area_id", "Studio")
     page = staff.post(
@@ -69,7 +70,7 @@ def test_a_lost_keytag_is_blocked_in_two_steps(served: Served) -> None:
     _make_hub(staff)
     person = _make_person(staff).path
     page = staff.post(_read_tag(served, staff, person, NUMBER), "/keytag")
-    staff.post(page, "/block", status=422, reason=" ").must_say("Say why, for instance: lost.")
+    staff.post(page, "/block", status=422, reason=" ").must_say("Say why in at most 200 characters, for instance: lost.")
     page = staff.post(page, "/block").must_say("Keytag …1D80 is blocked.", "lost")
     page = staff.post(page, "/unblocking").must_say("Keytag …1D80 opens doors again.")
     staff.post(page, "/return").must_say("was taken back", "No keytag yet.")

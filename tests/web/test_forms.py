@@ -48,7 +48,7 @@ def test_what_people_write_is_read(read: Read, typed: str, meant: object) -> Non
     [
         (Form.day, "31.2.2026"), (Form.day, "12/24/2026"), (Form.day, "tomorrow"), (Form.day, ""), (Form.day, "1.1.26"),
         (Form.time, "25:00"), (Form.time, "9:60"), (Form.time, "24:01"), (Form.time, "-1"), (Form.time, "9:3"),
-        (Form.cents, "4,205"), (Form.cents, "-1"), (Form.cents, "NaN"), (Form.cents, "1e99"), (Form.cents, ""),
+        (Form.cents, "4,205"), (Form.cents, "-1"), (Form.cents, "NaN"), (Form.cents, "1e3"), (Form.cents, ""),
         (Form.permille, "25,55"), (Form.permille, "Infinity"), (Form.permille, "many"),
         (Form.number, "1.5"), (Form.number, "-1"), (Form.number, "²"), (Form.number, "9" * 40), (Form.number, ""),
         (Form.choice, ""), (Form.choice, "1;2"),
