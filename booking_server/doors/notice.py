@@ -7,8 +7,14 @@ data version. PostgreSQL: the channel `hubkey`.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
+
+import psycopg
+from sqlalchemy.exc import OperationalError
 
 from booking_server.db import Database
 
@@ -31,6 +37,15 @@ def notice_of(database: Database) -> Notice:
     return WatchedFile(connection) if database.is_sqlite else Listener(connection)
 
 
+@contextmanager
+def _as_fault(*kinds: type[Exception]) -> Iterator[None]:
+    """What the driver says, said as SQLAlchemy does elsewhere: these connections are used without it."""
+    try:
+        yield
+    except kinds as error:
+        raise OperationalError("watch for changes", None, error) from error
+
+
 class WatchedFile:
     """SQLite counts, for each connection, the commits of all others."""
 
@@ -50,7 +65,8 @@ class WatchedFile:
     def _read(self) -> int:
         cursor = self._connection.cursor()
         try:
-            return int(cursor.execute("PRAGMA data_version").fetchone()[0])
+            with _as_fault(sqlite3.Error):
+                return int(cursor.execute("PRAGMA data_version").fetchone()[0])
         finally:
             cursor.close()
 
@@ -59,13 +75,14 @@ class Listener:
     """PostgreSQL tells who listens; see the migration that makes it tell."""
 
     def __init__(self, connection: Any) -> None:
-        self._connection, self._driver = connection, connection.driver_connection
+        self._driver = connection.driver_connection
         connection.detach()
         self._driver.autocommit = True
         self._driver.execute("LISTEN hubkey")
 
     def wait(self) -> bool:
-        return bool(list(self._driver.notifies(timeout=STEP_SECONDS, stop_after=1)))
+        with _as_fault(psycopg.Error):
+            return bool(list(self._driver.notifies(timeout=STEP_SECONDS, stop_after=1)))
 
     def close(self) -> None:
-        self._connection.close()
+        self._driver.close()

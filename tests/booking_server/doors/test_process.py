@@ -366,6 +366,18 @@ def test_it_ends_when_it_cannot_store_and_says_so_in_one_line(server: Server, hu
     assert "Traceback" not in process.said()
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_database_that_goes_away_is_one_clear_line(server: Server, hub: Hub) -> None:
+    """Also while nothing is stored, and the process only listens for what others commit."""
+    process = server.start()
+    with hub.desk.database.write() as tx:
+        others = "datname = current_database() and pid <> pg_backend_pid()"
+        tx.execute(text(f"select pg_terminate_backend(pid) from pg_stat_activity where {others}"))  # noqa: S608
+    assert process.process.wait(20) == 1
+    assert process.said().splitlines()[-1].startswith("Error: the database cannot be used: ")
+    assert "Traceback" not in process.said()
+
+
 def test_a_missing_part_is_one_clear_line(tmp_path: Path) -> None:
     """It says what is missing and what to do: a certificate, a key, the tables."""
     with ExitStack() as stack:
