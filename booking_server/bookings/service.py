@@ -146,7 +146,7 @@ def _in_the_way(tx: Connection, space: places.Space, start_at: datetime, end_at:
     full = first_full(around, space.capacity)
     if full is None:
         return Invalid("start", "{space} was just booked by somebody else. Try again.", space=space.name)
-    start, end = (at.astimezone(zone).strftime("%d.%m.%Y %H:%M") for at in full)
+    start, end = (at.astimezone(zone) for at in full)
     return Invalid(
         "start",
         "{space} is already booked from {start} to {end}. Choose another time.",

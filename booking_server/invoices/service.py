@@ -237,7 +237,7 @@ def close_month(
 def _check_closing(state: MonthState, reason: str, zone: ZoneInfo) -> dict[str, Any]:
     """Return what is left open: nothing, or the reason and until when each door that is missing is complete."""
     if not state.over:
-        at = state.over_at.astimezone(zone).strftime("%d.%m.%Y %H:%M")
+        at = state.over_at.astimezone(zone)
         raise Invalid("month", "{month} is not over yet. It can be closed from {time} on.", month=state.month, time=at)
     if state.closed_with is not None:
         raise Invalid(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date, time
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Self
 
@@ -28,8 +28,14 @@ _TIME = re.compile(r"(\d{1,2})(?:[:.](\d{2}))?")
 
 def say(problem: BookingServerError) -> str:
     """Return the problem's sentence in the reader's language, with its values filled in."""
-    values = {name: wording.day(value) if isinstance(value, date) else value for name, value in problem.values.items()}
-    return str(gettext(problem.message)).format(**values)
+    return str(gettext(problem.message)).format(**{name: _said(value) for name, value in problem.values.items()})
+
+
+def _said(value: object) -> object:
+    """An instant is told in the zone that it came in: that of its site."""
+    if isinstance(value, datetime):
+        return wording.exact(value, str(value.tzinfo))
+    return wording.day(value) if isinstance(value, date) else value
 
 
 class Form:

@@ -123,7 +123,7 @@ def test_what_is_in_the_way_is_told_at_the_start_and_nothing_typed_is_lost(offic
     heikki = office.visitor(HOST)
     _book(heikki, aino)
     page = _book(heikki, ville, {"start_time": "17:00", "end_time": "19:00", "purpose": "Soup day"}, status=422)
-    page.must_say("Pop-up shop is already booked from 24.11.2026 16:00 to 24.11.2026 18:00.", "16:00–18:00 Aino Virtanen")
+    page.must_say("Pop-up shop is already booked from 24 Nov 2026, 16:00 to 24 Nov 2026, 18:00.", "16:00–18:00 Aino Virtanen")
     assert b'id="start_time-error"' in page.content
     kept = page.form("/bookings/new").values
     assert [kept[name] for name in ("person_id", "start_time", "end_time", "purpose")] == [
