@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Every MQTT topic, built and parsed in one place. Nobody else formats or splits one by hand.
+"""Every MQTT topic, built in one place, and parsed there where a server reads it. Nobody else formats or splits one by hand.
 
 hubkey/v1/door/<door>/up/<channel>      written by the door only
 hubkey/v1/door/<door>/down/<channel>    written by the server only, never retained
@@ -20,7 +20,6 @@ Down = Literal["answer", "acknowledgement", "snapshot", "command"]
 
 _DOOR_ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _UP = re.compile(rf"{ROOT}/door/([a-z][a-z0-9-]{{0,31}})/(?:up/(ask|events|request|captured)|(status))")
-_DOWN = re.compile(rf"{ROOT}/door/([a-z][a-z0-9-]{{0,31}})/down/(answer|acknowledgement|snapshot|command)")
 
 
 class UnknownTopic(ValueError):
@@ -69,19 +68,3 @@ def parse_up(topic: str) -> FromDoor:
     if match is None:
         raise UnknownTopic(topic)
     return FromDoor(DoorId(match[1]), match[2] or match[3])  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True, slots=True)
-class ToDoor:
-    """A parsed topic that a door reads."""
-
-    door: DoorId
-    channel: Down
-
-
-def parse_down(topic: str) -> ToDoor:
-    """Return whom `topic` addresses and about what. Raise UnknownTopic."""
-    match = _DOWN.fullmatch(topic)
-    if match is None:
-        raise UnknownTopic(topic)
-    return ToDoor(DoorId(match[1]), match[2])  # type: ignore[arg-type]

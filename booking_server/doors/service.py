@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from access_contract.messages import Status
 from access_contract.snapshot import DoorRules
-from access_contract.vocabulary import AccessPointId, DoorId
+from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId
 from booking_server.access import changes
 from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
@@ -192,8 +192,10 @@ def keep_status(tx: Connection, *, now: datetime, door_id: str, status: Status, 
 
 
 def _is_older(status: Status, known: Status) -> bool:
-    """A door that started anew may have lost its clock: only within one start does its clock tell what came first."""
-    return status.boot == known.boot and status.at is not None and known.at is not None and status.at < known.at
+    """A door that started anew may have lost its clock, and one that has just set it may go back: only within one start, by a
+    clock that was trusted, does its time tell what came first. Else what comes last does."""
+    same_clock = known.boot is not None and status.boot == known.boot and known.clock is not ClockQuality.UNTRUSTED
+    return same_clock and status.at is not None and known.at is not None and status.at < known.at
 
 
 def _about_key(door_id: str) -> str:

@@ -2,17 +2,28 @@
 """Does the server keep of a door what the door last said of itself, and when it was really heard?"""
 
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from access_contract.messages import Status
-from access_contract.vocabulary import DoorMode
+from access_contract.vocabulary import ClockQuality, DoorMode
 from booking_server.doors import service as doors
 from booking_server.doors.service import DoorState
 from tests.booking_server.hub import NOW, Hub
 
 LATER = NOW + timedelta(minutes=5)
-SAID = Status(online=True, at=NOW, nonce="n1", mode=DoorMode.UNLOCKED, attention=["held_open"], last_sequence=7)
+SAID = Status(
+    online=True,
+    at=NOW,
+    boot="b1",
+    clock=ClockQuality.SYNCED,
+    nonce="n1",
+    mode=DoorMode.UNLOCKED,
+    attention=["held_open"],
+    last_sequence=7,
+)
 GONE = Status(online=False)
 
 
@@ -34,6 +45,14 @@ def test_the_newest_word_wins_whatever_comes_last(hub: Hub) -> None:
     newer = replace(SAID, at=LATER, mode=DoorMode.LOCKED)
     kept = _keep(hub, newer, after=timedelta(minutes=5))
     assert _keep(hub, SAID, after=timedelta(minutes=6)) == kept
+
+
+@pytest.mark.parametrize("before", [{"clock": ClockQuality.UNTRUSTED}, {"boot": None}, {"boot": "b0"}], ids=str)
+def test_a_clock_that_was_set_back_or_lost_silences_no_door(hub: Hub, before: dict[str, Any]) -> None:
+    """What a door says after it was dated ahead is kept: nobody trusted that time, or it was another start's."""
+    _keep(hub, replace(SAID, at=LATER, mode=DoorMode.LOCKED, **before))
+    now = replace(SAID, boot=None) if before.get("boot", "") is None else SAID
+    assert _keep(hub, now, after=timedelta(minutes=6)).status == now
 
 
 def test_a_last_will_takes_the_door_offline_and_nothing_else(hub: Hub) -> None:
