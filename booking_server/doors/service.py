@@ -27,7 +27,7 @@ from booking_server.keys import Vault
 
 LogNamed = Literal["priced", "always", "never"]
 LOG_NAMED: tuple[LogNamed, ...] = ("priced", "always", "never")
-LOG_DAYS_MAX = 730
+LOG_DAYS_MAX, LOG_REASON_LENGTH = 730, 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +143,8 @@ def check_log(log_named: str, log_reason: str, log_days: int) -> LogNamed:
         if log_named == allowed:
             if allowed == "always" and not log_reason.strip():
                 raise Invalid("log_reason", "Say why this door's log shows names. Members may read it.")
+            if len(log_reason.strip()) > LOG_REASON_LENGTH:
+                raise Invalid("log_reason", "The reason is at most {length} characters long.", length=LOG_REASON_LENGTH)
             if not 1 <= log_days <= LOG_DAYS_MAX:
                 raise Invalid("log_days", "Names are kept for 1 to {days} days.", days=LOG_DAYS_MAX)
             return allowed

@@ -200,6 +200,8 @@ def add_account(
     sign_in_name = sign_in_name.strip().lower()
     if not 1 <= len(sign_in_name) <= NAME_LENGTH:
         raise Invalid("sign_in_name", "Give a name to sign in with, for instance an e-mail address.")
+    if len(name.strip()) > NAME_LENGTH:
+        raise Invalid("name", "The name is at most {length} characters long.", length=NAME_LENGTH)
     if tx.execute(select(account_table.c.id).where(account_table.c.sign_in_name == sign_in_name)).first():
         raise Invalid("sign_in_name", "There is already an account {name}. Choose another name.", name=sign_in_name)
     row = {

@@ -57,13 +57,16 @@ def test_a_door_is_kept_as_given(hub: Hub) -> None:
         ({"from_area_id": 9999}, "leads_from"),
         ({"log_named": "sometimes"}, "log_named"),
         ({"log_named": "always"}, "log_reason"),
+        ({"log_named": "always", "log_reason": "x" * 401}, "log_reason"),
         ({"log_days": 0}, "log_days"),
         ({"log_days": 731}, "log_days"),
         ({"snapshot_expiry_days": 0}, "snapshot_expiry_days"),
+        ({"snapshot_expiry_days": 36}, "snapshot_expiry_days"),
     ],
 )
 def test_what_cannot_be_a_door_is_refused_at_its_field(hub: Hub, changed: dict[str, Any], field: str) -> None:
-    """An id that could be a server's or break a topic, one that is taken, areas of nowhere, a log without its reason."""
+    """An id that could be a server's or break a topic, one that is taken, areas of nowhere, a log without its reason; or
+    deciding alone for longer than a snapshot's windows reach."""
     with pytest.raises(Invalid) as refused:
         _add(hub, **changed)
     assert refused.value.field == field

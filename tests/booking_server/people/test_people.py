@@ -9,7 +9,7 @@ from booking_server.audit import service as audit
 from booking_server.errors import Invalid, NotFound
 from booking_server.people import service as people
 from booking_server.people.service import Person
-from tests.booking_server.hub import BILLING, HOST, NOW, Hub
+from tests.booking_server.hub import ADMINISTRATOR, BILLING, HOST, NOW, PASSWORD, Hub
 from tests.system.desk import Desk
 
 GOOD = {"name": "Åsa Öhman", "email": "asa@example.org", "language": "fi", "address": "Katu 1, 02100 Espoo"}
@@ -119,3 +119,10 @@ def test_only_the_desk_suspends(hub: Hub, role: Role) -> None:
     """Neither a member nor the billing person."""
     with hub.desk.database.write() as tx, pytest.raises(NotAllowed):
         people.suspend_person(tx, Actor(name="x", role=role), now=NOW, person_id=hub.ville)
+
+
+def test_an_account_with_an_endless_name_is_refused_at_its_field(desk: Desk) -> None:
+    """On either engine, before a column has to."""
+    with desk.database.write() as tx, pytest.raises(Invalid) as refused:
+        people.add_account(tx, ADMINISTRATOR, now=NOW, sign_in_name="x", name="x" * 201, role=Role.HOST, password=PASSWORD)
+    assert refused.value.field == "name"
