@@ -93,9 +93,10 @@ def _read_secret(file: Path) -> bytes:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise BadConfiguration(
-            f"{file}: the key cannot be read ({error.strerror}); make the keys with: booking-server init"
-        ) from None
+        advice = "make the keys with: booking-server init"
+        if isinstance(error, PermissionError):
+            advice = "run this as the user to whom state_folder belongs"
+        raise BadConfiguration(f"{file}: the key cannot be read ({error.strerror}); {advice}") from None
     if len(content) != _KEY_BYTES:
         raise BadConfiguration(
             f"{file}: the key has {len(content)} bytes instead of {_KEY_BYTES}; put it back from your backup"

@@ -17,6 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from booking_server.config import BadConfiguration
 from booking_server.db import Database, one_at_a_time
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -38,6 +39,14 @@ def is_current(database: Database) -> bool:
     """Return whether this database has exactly the tables of this version."""
     with database.read() as tx:
         return set(MigrationContext.configure(tx).get_current_heads()) == set(ScriptDirectory(str(_MIGRATIONS)).get_heads())
+
+
+def must_be_current(database: Database) -> None:
+    """Raise BadConfiguration if this database has not exactly the tables of this version."""
+    if not is_current(database):
+        raise BadConfiguration(
+            f"database {database.engine.url} has not the tables of this version; run: booking-server database upgrade"
+        )
 
 
 @contextmanager

@@ -76,7 +76,7 @@ class Hub:
         self._config, self._database = config, database
         self._forgotten_on: date | None = None
         self._wire = Wire(identity=config.broker.identity, tls=_tls(config))
-        _check_tables(database)
+        schema.must_be_current(database)
         self._writer, self._statuses, self._index = Writer(database), Statuses(), Index(database, keys.vault)
         sender = Sender(self._wire, keys, self._clock)
         self._snapshots = Snapshots(self._index, self._statuses, sender)
@@ -158,13 +158,6 @@ class Hub:
                     thread=thread,
                     kind=type(fault).__name__,
                 )
-
-
-def _check_tables(database: Database) -> None:
-    if not schema.is_current(database):
-        raise BadConfiguration(
-            f"{database.engine.url}: its tables are not of this version; run: booking-server database upgrade"
-        )
 
 
 def _alone(config: Config) -> IO[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from booking_server import schema
 from booking_server.actors import COMMAND_LINE, Role
 from booking_server.config import clock_of, load
 from booking_server.db import Database
@@ -30,9 +31,10 @@ def account() -> None:
 def add(config_file: Path, sign_in_name: str, name: str, role: str, *, password_stdin: bool) -> None:
     """Add the account SIGN_IN_NAME, for instance an e-mail address. Asks for the password."""
     config = load(config_file)
-    password = sys.stdin.readline().rstrip("\n") if password_stdin else _asked()
     database = Database(config.database)
     try:
+        schema.must_be_current(database)
+        password = sys.stdin.readline().rstrip("\n") if password_stdin else _asked()
         with database.write() as tx:
             made = people.add_account(
                 tx,

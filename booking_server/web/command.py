@@ -24,8 +24,7 @@ def web(config_file: Path) -> None:
     keys = load_keys(config.folder)
     database = Database(config.database)
     try:
-        if not schema.is_current(database):
-            raise click.ClickException("the database is of another version; run: booking-server database upgrade")
+        schema.must_be_current(database)
         serve(database, config, keys, clock_of(config))
     finally:
         database.close()
