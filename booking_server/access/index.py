@@ -71,6 +71,7 @@ def _held(tag: tags.HeldTag, suspended: set[int]) -> HeldTag:
 
 
 def _granted(tx: Connection, now: datetime) -> Iterable[HeldRight]:
+    """Expand the grants. One is standing from its first day on: a door without a clock would believe it before."""
     zones = {site.id: ZoneInfo(site.time_zone) for site in places.sites(tx)}
     zone_of = {area.id: zones[area.site_id] for area in places.areas(tx)}
     expanded: dict[tuple[object, ...], tuple[Window, ...]] = {}
@@ -85,14 +86,18 @@ def _granted(tx: Connection, now: datetime) -> Iterable[HeldRight]:
             person_id=grant.person_id,
             area_id=grant.area_id,
             windows=expanded[hours],
-            standing=grant.standing,
+            standing=grant.standing and grant.from_day <= civil.vat_day(_midnight(now), zone),
             passes_lock_down=grant.passes_lock_down,
         )
 
 
+def _midnight(now: datetime) -> datetime:
+    return datetime.combine(now.astimezone(UTC).date(), time(), UTC)
+
+
 def _span(grant: access.Grant, now: datetime, zone: ZoneInfo) -> tuple[date, date]:
     """Begin a day early, for windows that run past midnight; the days do not change within a UTC day, nor does the snapshot."""
-    midnight = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
+    midnight = _midnight(now)
     first, last = midnight.astimezone(zone).date() - _ONE_DAY, (midnight + HORIZON).astimezone(zone).date()
     return max(first, grant.from_day), last if grant.until_day is None else min(last, grant.until_day)
 
@@ -111,7 +116,7 @@ def _windows(first: date, last: date, weekdays: int, from_time: time, until_time
 
 
 def _booked(tx: Connection, now: datetime) -> Iterable[HeldRight]:
-    midnight = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
+    midnight = _midnight(now)
     for booking in bookings.bookings_between(tx, midnight, midnight + HORIZON + _ONE_DAY):
         yield HeldRight(
             cause=f"booking:{booking.id}",

@@ -212,3 +212,12 @@ def test_a_standing_grant_outlasts_the_snapshot_and_no_other_does(hub: Hub, keyt
     late = NOW + timedelta(days=15)
     assert _says(hub, ROOM, late) == Reason.SNAPSHOT_EXPIRED
     assert _says(hub, ROOM, late, number=OTHER_TAG) == "granted"
+
+
+def test_a_standing_grant_that_has_not_begun_opens_nothing_where_the_clock_is_lost(hub: Hub, keytag: int) -> None:
+    """A door that does not know the time believes a standing grant as it is: so it is not told of one before its first day."""
+    moment = Moment(now=NOW, access_point=AccessPointId("in"), clock_trusted=False)
+    hub.desk.grant(hub.aino, hub.room, from_day=TODAY + timedelta(days=1), standing=True)
+    for days, reason in ((0, Reason.CLOCK_UNTRUSTED), (1, None)):
+        rights = for_door(_index(hub, NOW + timedelta(days=days))[DoorId(ROOM)])
+        assert decide(rights, None, next(iter(rights.tags)), moment).reason == reason
