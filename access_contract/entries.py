@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """When a granted tap counts as an entry: granted and entered (ONVIF AccessTaken), as one table.
 
-The door applies the table with its contact and exit button in view; the server charges what it says and nothing else.
+The door applies the table with its contact and exit button in view; the server charges what it says and nothing else. Only
+where a door stood unlocked the server goes by the space's own setting, which staff may change at any time.
 """
 
 from __future__ import annotations

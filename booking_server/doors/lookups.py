@@ -39,7 +39,7 @@ class HubLookups:
 
     def targets(self, tx: Connection, points: Collection[tuple[str, str]]) -> dict[tuple[str, str], Target]:
         zones = {site.id: ZoneInfo(site.time_zone) for site in places.sites(tx)}
-        spaces = {space.area_id: Target(space_id=space.area_id, zone=zones[space.site_id]) for space in places.spaces(tx)}
+        spaces = {space.area_id: _target(space, zones[space.site_id]) for space in places.spaces(tx)}
         leads = doors.access_points(tx, *{door for door, _ in points}) if points else []
         return {(p.door_id, p.point): spaces[p.to_area_id] for p in leads if p.to_area_id in spaces}
 
@@ -48,3 +48,7 @@ class HubLookups:
 
     def command_done(self, tx: Connection, now: datetime, door_id: str, done: CommandDone) -> None:
         commands.command_done(tx, now=now, door_id=door_id, done=done)
+
+
+def _target(space: places.Space, zone: ZoneInfo) -> Target:
+    return Target(space_id=space.area_id, zone=zone, tap_is_entry_when_unlocked=space.tap_is_entry_when_unlocked)

@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, tuple_, update
 
+from access_contract.entries import Outcome, outcome_in_mode_unlocked
 from access_contract.messages import ClockSynced, CommandDone, Event, Passed, Tapped
-from access_contract.vocabulary import ClockQuality
+from access_contract.vocabulary import ClockQuality, DoorMode
 from booking_server import civil
 from booking_server.ledger.rules import Holding, Made, booking_of, dated, holder_at, merged
 from booking_server.ledger.tables import entries, entry_people, event_bytes, events, taps
@@ -28,10 +29,11 @@ _NUL = b"\\u0000"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The space an access point leads into, and its site's zone."""
+    """The space an access point leads into, its site's zone, and whether a tap there counts while the door stands unlocked."""
 
     space_id: int
     zone: ZoneInfo
+    tap_is_entry_when_unlocked: bool = False
 
 
 class Lookups(Protocol):
@@ -126,9 +128,11 @@ def _tapped(tx: Connection, lookups: Lookups, stored: Sequence[Stored], earlier:
             outcomes.setdefault((event.journal, event.what.tap), event.what)
     keytags = lookups.keytags(tx, {(one.door_id, tag) for one in new if (tag := _tag(one.event)) is not None})
     holdings = lookups.holdings(tx, set(keytags.values()))
-    rows = [_tap_row(one, around, keytags, holdings, outcomes.get((one.event.journal, one.event.sequence))) for one in new]
+    unlocked = {point for one in new if (point := _unlocked_point(one)) is not None}
+    targets = lookups.targets(tx, unlocked) if unlocked else {}
+    rows = [_tap_row(one, around, keytags, holdings, _outcome(one, outcomes, targets)) for one in new]
     tx.execute(insert(taps), rows)
-    counted = [(one, row) for one, row in zip(new, rows, strict=True) if _counts(outcomes, one.event)]
+    counted = [(one, row) for one, row in zip(new, rows, strict=True) if row["outcome"] and Outcome(row["outcome"]).counts]
     return [_Tap(hash=one.hash, **{name: row[name] for name in _NAMES}) for one, row in counted]
 
 
@@ -139,9 +143,24 @@ def _tag(event: Event) -> str | None:
     return event.what.tag if isinstance(event.what, Tapped) else None
 
 
-def _counts(outcomes: Mapping[tuple[str, int], Passed], event: Event) -> bool:
-    passed = outcomes.get((event.journal, event.sequence))
-    return passed is not None and passed.outcome.counts
+def _unlocked_point(one: Stored) -> tuple[str, str] | None:
+    """Return where a granted tap fell at a door that stood unlocked, if this is one."""
+    what = one.event.what
+    if not isinstance(what, Tapped) or not what.granted or what.mode is not DoorMode.UNLOCKED:
+        return None
+    return one.door_id, what.access_point
+
+
+def _outcome(
+    one: Stored, outcomes: Mapping[tuple[str, int], Passed], targets: Mapping[tuple[str, str], Target]
+) -> Outcome | None:
+    """Return what the door says became of a tap, if it did yet; where it stood unlocked, what the space's setting says."""
+    point = _unlocked_point(one)
+    if point is not None:
+        target = targets.get(point)
+        return outcome_in_mode_unlocked(tap_is_entry=target is not None and target.tap_is_entry_when_unlocked)
+    passed = outcomes.get((one.event.journal, one.event.sequence))
+    return None if passed is None else passed.outcome
 
 
 def _tap_row(
@@ -149,7 +168,7 @@ def _tap_row(
     around: Iterable[Event],
     keytags: Mapping[tuple[str, str], int],
     holdings: Mapping[int, Sequence[Holding]],
-    passed: Passed | None,
+    outcome: Outcome | None,
 ) -> dict[str, Any]:
     what: Any = one.event.what
     at = dated(one.event, _synced(one.event, around))
@@ -165,7 +184,7 @@ def _tap_row(
         "decided_by": what.decided_by,
         "disagreed": what.server_granted is not None and what.server_granted != what.own_granted,
         "clock": str(one.event.clock),
-        "outcome": None if passed is None else str(passed.outcome),
+        "outcome": None if outcome is None else str(outcome),
         "simulated": what.simulated,
         "keytag_id": keytag,
         "person_id": None if keytag is None else holder_at(holdings.get(keytag, ()), at),

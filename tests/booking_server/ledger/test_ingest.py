@@ -12,12 +12,13 @@ from sqlalchemy import select
 
 from access_contract.entries import Outcome
 from access_contract.messages import FIRST_PREVIOUS, Acknowledgement, ClockSynced, Event, Passed, Tapped, What
-from access_contract.vocabulary import AccessPointId, ClockQuality, TagHash, tag_hash
+from access_contract.vocabulary import AccessPointId, ClockQuality, DoorMode, TagHash, tag_hash
 from booking_server.doors import service as doors
 from booking_server.doors.lookups import HubLookups
 from booking_server.ledger import service as ledger
 from booking_server.ledger.ingest import ingest
 from booking_server.ledger.tables import counters, entries, events, taps
+from booking_server.places import service as places
 from booking_server.tags import service as tags
 from tests.booking_server.hub import HOST, NOW, TAG, Hub
 
@@ -186,3 +187,23 @@ def test_an_entry_belongs_to_the_booking_of_that_space_only(room: Room) -> None:
         room.send(written(number, tapped, number * 300), written(number + 1, Passed(tap=number, outcome=Outcome.ENTERED), 1))
     with hub.desk.database.read() as tx:
         assert tx.execute(select(entries.c.booking_id).order_by(entries.c.id)).scalars().all() == [None, own]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("counts", [True, False])
+def test_at_a_door_that_stands_unlocked_the_spaces_setting_says_what_is_an_entry(
+    room: Room, order: Sequence[int], *, counts: bool
+) -> None:
+    """As staff ticked it on the space's page, whatever the door was told when it was set up."""
+    hub = room.hub
+    with hub.desk.database.write() as tx:
+        what = {"name": "Big room", "kind": "showroom", "capacity": 1, "bookable": True, "tap_is_entry_when_unlocked": counts}
+        places.change_space(tx, HOST, now=NOW, area_id=hub.room, **what)  # type: ignore[arg-type]
+    door_says = Outcome.NOT_ENTERED if counts else Outcome.ASSUMED
+    tapped = msgspec.structs.replace(room.tap(), mode=DoorMode.UNLOCKED)
+    told = [written(1, tapped, 0), written(2, Passed(tap=1, outcome=door_says), 1)]
+    for number in order:
+        room.send(told[number])
+    with hub.desk.database.read() as tx:
+        assert len(tx.execute(select(entries.c.id)).all()) == int(counts)
+        assert tx.execute(select(taps.c.outcome)).scalar() == ("assumed" if counts else "not_entered")
