@@ -84,7 +84,7 @@ class Story:
 
     def tap_stored(self, after: int) -> Tap:
         """The one tap that reached the server since it had `after` of them. Raise NotReady or StoryFailed."""
-        taps = wait_for(lambda: self.desk.taps()[: len(self.desk.taps()) - after], "the tap reaches the server")
+        taps = wait_for(lambda: (known := self.desk.taps())[: len(known) - after], "the tap reaches the server")
         if len(taps) != 1:
             raise StoryFailed(f"{len(taps)} taps reached the server instead of one")
         return taps[0]
