@@ -15,11 +15,12 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from access_contract.messages import Status
 from access_contract.snapshot import DoorRules
-from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId
+from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, DoorMode
 from booking_server.access import changes
 from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
 from booking_server.doors.tables import access_points as point_table
+from booking_server.doors.tables import commands as command_table
 from booking_server.doors.tables import door_status as status_table
 from booking_server.doors.tables import doors as door_table
 from booking_server.errors import Invalid, NotFound
@@ -152,13 +153,32 @@ def check_log(log_named: str, log_reason: str, log_days: int) -> LogNamed:
 
 
 def retire_door(tx: Connection, actor: Actor, *, now: datetime, door_id: str) -> Door:
-    """Take a door out of use: it admits nobody any more, and a month does not wait for it. Raise NotFound; NotAllowed."""
+    """Take a door out of use: it admits nobody any more, and a month does not wait for it.
+
+    Raise Invalid at "mode" while it stands unlocked or is about to: nothing could lock it afterwards. NotFound; NotAllowed.
+    """
     actor.must_be(Role.HOST)
     if door(tx, door_id).retired_at is None:
+        if _stands_unlocked(tx, door_id, now):
+            raise Invalid("mode", "The door stands unlocked and would stay so. Set its mode to locked first.")
         tx.execute(update(door_table).where(door_table.c.id == door_id).values(retired_at=now))
         changes.note_change(tx, now=now, cause="door_retired", door_id=door_id)
         audit.note(tx, actor, now=now, act="door_retired", subject=f"door:{door_id}")
     return door(tx, door_id)
+
+
+def _stands_unlocked(tx: Connection, door_id: str, now: datetime) -> bool:
+    """True if the door said so while it can still be told otherwise, or may yet do what it was asked."""
+    state = door_states(tx).get(door_id)
+    if state is not None and state.online and state.status.mode is DoorMode.UNLOCKED:
+        return True
+    asked = select(command_table.c.argument).where(
+        command_table.c.door_id == door_id,
+        command_table.c.kind == "set_mode",
+        command_table.c.outcome.is_(None),
+        command_table.c.expires_at > now,
+    )
+    return {"mode": DoorMode.UNLOCKED.value} in tx.execute(asked).scalars().all()
 
 
 def door_states(tx: Connection) -> dict[str, DoorState]:

@@ -49,7 +49,7 @@ def _not_allowed(_problem: NotAllowed) -> Answer:
 
 
 def _form_too_old(_problem: CSRFError) -> Answer:
-    if config().web.secure_cookies and not request.is_secure:
+    if config().web.secure_cookies and not request.is_secure and not request.cookies:
         advice = gettext("These pages work only over HTTPS. Open the address that begins with https://.")
         return _page(400, gettext("Please send the form again"), advice)
     advice = gettext("The form had become too old and nothing was changed. Go back, reload the page and send it again.")

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What may be a door, what is said of its log, and what remains of one that is taken out of use?"""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from access_contract.messages import CommandDone, Status
 from access_contract.snapshot import DoorRules
-from access_contract.vocabulary import Assurance
+from access_contract.vocabulary import Assurance, DoorMode
 from booking_server.access import changes
 from booking_server.actors import NotAllowed
 from booking_server.audit import service as audit
-from booking_server.doors import adding
+from booking_server.doors import adding, commands
 from booking_server.doors import service as doors
 from booking_server.doors.service import Door
 from booking_server.errors import Invalid, NotFound
@@ -107,6 +110,22 @@ def test_taking_a_door_out_of_use_is_told_once(hub: Hub) -> None:
         assert retired.retired_at == NOW
         assert [change.door_id for change in changes.changes_after(tx, known)] == ["room"]
         assert {door.id for door in doors.doors(tx)} == {"lobby", "room"}
+
+
+def test_a_door_that_stands_unlocked_is_not_taken_out_of_use(hub: Hub) -> None:
+    """Nothing could lock it afterwards: not while it says so, nor while it may yet do so; once it is locked, it goes."""
+    unlocked = Status(online=True, at=NOW, boot="b1", nonce="n1", mode=DoorMode.UNLOCKED)
+    with hub.desk.database.write() as tx:
+        asked = commands.ask_mode(tx, HOST, now=NOW, door_id="room", mode="unlocked", reason="open day")
+        with pytest.raises(Invalid, match="stands unlocked"):
+            doors.retire_door(tx, HOST, now=NOW, door_id="room")
+        commands.command_done(tx, now=NOW, door_id="room", done=CommandDone(command=asked.command, did="set_mode"))
+        doors.keep_status(tx, now=NOW, door_id="room", status=unlocked)
+        with pytest.raises(Invalid, match="Set its mode to locked first"):
+            doors.retire_door(tx, HOST, now=NOW, door_id="room")
+        later = NOW + timedelta(seconds=10)
+        doors.keep_status(tx, now=later, door_id="room", status=replace(unlocked, at=later, mode=DoorMode.LOCKED))
+        assert doors.retire_door(tx, HOST, now=later, door_id="room").retired_at == later
 
 
 def test_only_the_desk_changes_doors(hub: Hub) -> None:

@@ -86,7 +86,7 @@ def test_opening_and_modes_need_a_reason_that_is_kept(hub: Hub) -> None:
         noted = audit.of_subject(tx, "door:lobby")[0]
         assert (noted["actor"], noted["act"]) == ("Heikki", "door_set_mode_asked")
         assert noted["detail"] == {"reason": "open day", "mode": "unlocked"}
-        doors.retire_door(tx, HOST, now=NOW, door_id="lobby")
+        doors.retire_door(tx, HOST, now=asked.expires_at, door_id="lobby")
         with pytest.raises(Invalid, match="out of use"):
             _ask_open(tx)
 
