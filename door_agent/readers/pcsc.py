@@ -86,6 +86,7 @@ class PcscReader:
     def _session(self, context: Any) -> None:
         known: dict[str, int] = {}
         since: dict[str, float] = {}
+        plugged = 0
         while not self._ended.is_set():
             self._polled_at = time.monotonic()
             everyone = self._everyone(context)
@@ -94,8 +95,7 @@ class PcscReader:
             known = {name: known.get(name, self._scard.SCARD_STATE_UNAWARE) for name in names}
             since = {name: since.get(name, self._polled_at if self._looked else -_SETTLES_SECONDS) for name in names}
             self._looked = True
-            plug_and_play = (_PNP, len(everyone) << 16)
-            result, states = self._scard.SCardGetStatusChange(context, _POLL_MS, [*known.items(), plug_and_play])
+            result, states = self._scard.SCardGetStatusChange(context, _POLL_MS, [*known.items(), (_PNP, plugged)])
             if result == self._scard.SCARD_E_TIMEOUT:
                 continue
             if result == self._scard.SCARD_E_UNKNOWN_READER:  # pulled between the two calls
@@ -103,7 +103,9 @@ class PcscReader:
                 continue
             self._ok(result)
             for name, event, _atr in states:
-                if name != _PNP:
+                if name == _PNP:  # its number is pcscd's own: of readers before version 2, of changes since
+                    plugged = event & ~self._scard.SCARD_STATE_CHANGED
+                else:
                     was, known[name] = known[name], event & ~self._scard.SCARD_STATE_CHANGED
                     lay_there = was == self._scard.SCARD_STATE_UNAWARE or time.monotonic() - since[name] < _SETTLES_SECONDS
                     if not lay_there:
