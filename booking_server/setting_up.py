@@ -19,6 +19,7 @@ from booking_server.keys import make_keys
 def init(config_file: Path) -> None:
     """Make keys, database and broker files, as the settings say. Run it again at will: nothing is made anew."""
     config = load(config_file)
+    config.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     make_keys(config.folder)
     _upgrade(config)
     settings = write_broker(config)

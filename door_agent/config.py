@@ -122,6 +122,10 @@ def load(path: Path) -> Config:
     """Return the settings in `path`. Raise BadConfiguration."""
     try:
         written = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadConfiguration(
+            f"{path}: there are no settings yet; copy the folder here that `booking-server door-files` wrote on the server"
+        ) from None
     except OSError as error:
         raise BadConfiguration(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
