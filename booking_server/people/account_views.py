@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, session
+from flask import Blueprint, flash, redirect, render_template, request, session
 from flask_babel import gettext, lazy_gettext
 from werkzeug.wrappers import Response
 
 from booking_server.actors import Role
 from booking_server.errors import Invalid
 from booking_server.people import service as people
+from booking_server.people import signing_in
 from booking_server.web import session as signed
-from booking_server.web.forms import Form
+from booking_server.web.forms import Form, say
 from booking_server.web.request import actor, database, now
 
 pages = Blueprint("accounts", __name__, template_folder="templates")
-Answer = str | Response | tuple[str, int]
+Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 ROLES = {
     "host": (lazy_gettext("Host"), lazy_gettext("People, keytags, access, doors, bookings.")),
@@ -65,9 +66,10 @@ def password() -> Answer:
 
 @pages.post("/password")
 def set_password() -> Answer:
-    """Change one's own password. Other sessions end, this one goes on."""
+    """Change one's own password, by the one that stands: a screen left alone gives no account away. Other sessions end."""
     form = Form.posted()
     try:
+        _check_own_password(form)
         if form.value("password") != form.value("again"):
             raise Invalid("again", "The two are not the same. Write the new password twice.")
         with database().write() as tx:
@@ -76,9 +78,28 @@ def set_password() -> Answer:
             )
     except Invalid as problem:
         return render_template("people/password.html", form=form.refuse(problem)), 422
+    except signing_in.Throttled as problem:
+        form.errors["current"] = say(problem)
+        return render_template("people/password.html", form=form), 429, {"Retry-After": str(problem.wait_seconds)}
     signed.begin(session, own)
     flash(gettext("Your password is changed. Your other sessions have ended."))
     return redirect("/", 303)
+
+
+def _check_own_password(form: Form) -> None:
+    """Raise Invalid unless the password that stands was typed too. Guessing it here is slowed down like signing in: Throttled."""
+    with database().read() as tx:
+        own = people.existing_account(tx, actor().account_id or 0)
+    try:
+        signing_in.sign_in(
+            database(),
+            now=now(),
+            sign_in_name=own.sign_in_name,
+            password=form.value("current"),
+            address=request.remote_addr or "",
+        )
+    except signing_in.SignInRefused:
+        raise Invalid("current", "This is not your password as it stands.") from None
 
 
 def _role(form: Form) -> Role:
