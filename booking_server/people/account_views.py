@@ -87,7 +87,7 @@ def set_password() -> Answer:
 
 
 def _check_own_password(form: Form) -> None:
-    """Raise Invalid unless the password that stands was typed too. Guessing it here is slowed down like signing in: Throttled."""
+    """Raise Invalid unless the password that stands was typed too, or Throttled: guessing it is slowed down as at sign-in."""
     with database().read() as tx:
         own = people.existing_account(tx, actor().account_id or 0)
     try:
