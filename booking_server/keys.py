@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from booking_server.config import BadConfiguration
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _FILES = ("vault.key", "index.key", "signing.key", "sealing.key", "session.key")
+_REPLACEABLE = "session.key"
+"""Lost, it only ends every session; each of the others is a loss that a backup must mend."""
 
 
 class Unreadable(ValueError):
@@ -67,12 +70,21 @@ class Keys:
 
 
 def make_keys(folder: Path) -> Keys:
-    """Make the key files that are missing below `folder` (the state folder), keep those that are there, and return all."""
+    """Make the keys of a new hub below `folder` (the state folder), or keep those that are there, and return them.
+
+    Raise BadConfiguration where only some are there: a new key beside the others would read nothing that was sealed before.
+    """
     keys = folder / "keys"
-    keys.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in _FILES:
-        if not (keys / name).exists():
-            _write_secret(keys / name, secrets.token_bytes(_KEY_BYTES))
+    if not keys.exists():
+        keys.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh = keys.with_name("keys.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        for name in _FILES:
+            _write_secret(fresh / name, secrets.token_bytes(_KEY_BYTES))
+        fresh.rename(keys)
+    if not (keys / _REPLACEABLE).exists():
+        _write_secret(keys / _REPLACEABLE, secrets.token_bytes(_KEY_BYTES))
     return load_keys(folder)
 
 

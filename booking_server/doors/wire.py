@@ -88,8 +88,10 @@ class Wire:
         client.subscribe([(up, SubscribeOptions(qos=1)), (status, SubscribeOptions(qos=1))])
         self._say_once("broker_connected")
 
-    def _has_subscribed(self, *_: Any) -> None:
-        self.subscribed = True
+    def _has_subscribed(self, _client: Any, _data: Any, _mid: int, codes: Any, _properties: Any) -> None:
+        self.subscribed = not any(code.is_failure for code in codes)
+        if not self.subscribed:
+            self._say_once("broker_refuses", reason="may not hear what doors write")
 
     def _disconnected(self, _client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
         self.subscribed = False

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
-from booking_server.db import Database
+from booking_server.db import Database, one_at_a_time
 from booking_server.errors import BookingServerError
 from booking_server.people.service import HASHER, PASSWORD_LENGTH_MAX, Account, existing_account
 from booking_server.people.tables import accounts as account_table
@@ -40,11 +40,14 @@ class Throttled(BookingServerError):
 def sign_in(database: Database, *, now: datetime, sign_in_name: str, password: str, address: str) -> Account:
     """Return the account that the name and password belong to. Raise SignInRefused or Throttled.
 
-    The password is checked outside any transaction: it takes long on purpose.
+    A try is counted before the password is looked at, so that many at once are no more than many in a row; a right one wipes
+    the count. The password is checked outside any transaction: it takes long on purpose.
     """
     name = sign_in_name.strip().lower()[:200]
-    with database.read() as tx:
+    with database.write() as tx:
+        one_at_a_time(tx, "sign_in")
         _check_throttle(tx, now, name, address)
+        _note_failure(tx, now, name, address)
         known = tx.execute(_open_account(name)).first()
     right = _fits(known.password_hash if known else _NOBODY, password)
     with database.write() as tx:
@@ -52,7 +55,6 @@ def sign_in(database: Database, *, now: datetime, sign_in_name: str, password: s
         if known is not None and right and still:
             _note_success(tx, now, name, known.id, known.password_hash, password)
             return existing_account(tx, known.id)
-        _note_failure(tx, now, name, address)
     raise SignInRefused("The name or the password is wrong.")
 
 

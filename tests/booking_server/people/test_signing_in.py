@@ -2,6 +2,7 @@
 """Who gets in with a password, who is slowed down, and what ends a session?"""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -192,3 +193,21 @@ def test_who_was_shut_out_while_the_password_was_checked_does_not_get_in(databas
         password = PASSWORD if meanwhile is change else "another long one"
         with pytest.raises(SignInRefused):
             _sign_in(cast(Database, Interrupted(database, meanwhile)), password=password)
+
+
+def test_guesses_at_once_are_no_more_than_guesses_in_a_row(database: Database, account: Account) -> None:
+    """Of twenty wrong passwords tried beside each other from one place, five are looked at."""
+    with ThreadPoolExecutor(20) as together:
+        said = list(together.map(lambda _: _refusal(database), range(20)))
+    assert (said.count(SignInRefused), said.count(Throttled)) == (
+        FAILURES_BY_NAME_AND_ADDRESS,
+        20 - FAILURES_BY_NAME_AND_ADDRESS,
+    )
+
+
+def _refusal(database: Database) -> type[Exception] | None:
+    try:
+        _sign_in(database, password="a wrong one, surely")
+    except (SignInRefused, Throttled) as refused:
+        return type(refused)
+    return None
