@@ -105,7 +105,7 @@ def _read_secret(file: Path) -> bytes:
     try:
         content = file.read_bytes()
     except OSError as error:
-        advice = "make the keys with: booking-server init"
+        advice = "put it back from your backup" if file.parent.exists() else "make the keys with: booking-server init"
         if isinstance(error, PermissionError):
             advice = "run this as the user to whom state_folder belongs"
         raise BadConfiguration(f"{file}: the key cannot be read ({error.strerror}); {advice}") from None
