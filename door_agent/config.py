@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from access_contract.explaining import explained
 from access_contract.topics import is_door_id
 from door_agent.errors import BadConfiguration
-from access_contract.explaining import explained
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
