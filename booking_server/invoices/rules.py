@@ -8,14 +8,14 @@ line rests on, but no person and no minute: those stay in the ledger and may be 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import TypedDict
 
 from stdnum import iban
 from stdnum.fi import ytunnus
 
-from booking_server.billing.rules import Charge, Unit, vat_of
+from booking_server.billing.rules import Charge, vat_of
 from booking_server.config import Seller
 from booking_server.errors import Invalid
 
@@ -146,21 +146,6 @@ def seller_party(seller: Seller) -> Party:
 def buyer_party(*, name: str, address: str, business_id: str | None) -> Party:
     """Return a customer as an invoice names it."""
     return {"name": name, "address": address, "business_id": business_id or "", "vat_id": "", "iban": ""}
-
-
-def not_invoiced(charges: Iterable[Charge], keys: Collection[str], merged: Mapping[int, Iterable[int]]) -> list[Charge]:
-    """Return the charges that no invoice has yet. `keys` are those invoiced; `merged` gives the entries merged into each.
-
-    An entry that came late may turn out to be the first of a run whose later entry was invoiced already: that one paid for it.
-    """
-    return [charge for charge in charges if not any(key in keys for key in _same_use(charge, merged))]
-
-
-def _same_use(charge: Charge, merged: Mapping[int, Iterable[int]]) -> list[str]:
-    if charge.unit is not Unit.ENTRY:
-        return [charge.key]
-    number = int(charge.key.removeprefix("entry:"))
-    return [charge.key, *(f"entry:{other}" for other in merged.get(number, ()))]
 
 
 def content_of(

@@ -2,8 +2,9 @@
 """Closes months into invoices, once and for good, and says how far a month is from that.
 
 Numbers have no gaps and are never used again: an invoice and its number come into being in the transaction that closes the
-month, one closing at a time. What is issued stays as it was issued. Months close in order; what comes after its month was
-closed goes on the next invoice. Nothing here computes a price: that is billing, for the running month and the invoice alike.
+month, one closing at a time. What is issued stays as it was issued, and so does each entry that was counted. Months close in
+order; what comes after its month was closed goes on the next invoice. Nothing here computes a price: that is billing, for the
+running month and the invoice alike.
 """
 
 from __future__ import annotations
@@ -223,6 +224,7 @@ def close_month(
         sender = rules.seller_party(seller)
         zone = waiting.home_zone(tx)
         left = _check_closing(_standing(tx, actor, month, now, demo=demo), left_open.strip(), zone)
+        ledger.hold_still(tx)
         newest = ledger.newest_entry(tx)
         charges = waiting.charges(tx, actor, month, demo=demo)
         row = {"month": month, "closed_at": now, "closed_by": actor.name, "left_open": left, "newest_entry": newest}
@@ -230,6 +232,7 @@ def close_month(
         issued_on = civil.vat_day(now, zone)
         due_on = issued_on + timedelta(days=seller.payment_term_days)
         numbers = _issue(tx, charges, month, sender, issued_on, due_on, demo=demo)
+        ledger.settle(tx, rules.first_day(rules.month_after(month)))
         audit.note(tx, actor, now=now, act="month_closed", subject=f"month:{month}", invoices=numbers, left_open=left)
     return invoices_of_month(tx, actor, month)
 

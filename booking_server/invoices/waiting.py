@@ -7,7 +7,6 @@ for them later is charged by the next month to close.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -129,10 +128,8 @@ def charges(tx: Connection, actor: Actor, month: str, *, demo: bool) -> list[Cha
     found: list[Charge] = []
     for one in _to_look_through(tx, list(closed.values())):
         at = next(closing.closed_at for until, closing in closed.items() if until >= one)
-        rated = billing.charges_of_month(tx, actor, month=one, demo=demo, priced_at=at)
-        if len(_invoiced(tx, {charge.key for charge in rated})) < len(rated):
-            found += _not_invoiced(tx, rated, _merged(tx, actor, one))
-    return found + _not_invoiced(tx, billing.charges_of_month(tx, actor, month=month, demo=demo), {})
+        found += _not_invoiced(tx, billing.charges_of_month(tx, actor, month=one, demo=demo, priced_at=at))
+    return found + _not_invoiced(tx, billing.charges_of_month(tx, actor, month=month, demo=demo))
 
 
 def _to_look_through(tx: Connection, closed: list[Closing]) -> list[str]:
@@ -145,18 +142,9 @@ def _to_look_through(tx: Connection, closed: list[Closing]) -> list[str]:
     return sorted({*changed, last.month})
 
 
-def _not_invoiced(tx: Connection, rated: list[Charge], merged: Mapping[int, list[int]]) -> list[Charge]:
-    own = {charge.key for charge in rated}
-    others = {f"entry:{number}" for numbers in merged.values() for number in numbers}
-    return rules.not_invoiced(rated, _invoiced(tx, own | others), merged)
-
-
-def _merged(tx: Connection, actor: Actor, month: str) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    for entry in ledger.entries_of_month(tx, actor, month):
-        if entry.merged_into is not None:
-            found.setdefault(entry.merged_into, []).append(entry.id)
-    return found
+def _not_invoiced(tx: Connection, rated: list[Charge]) -> list[Charge]:
+    invoiced = _invoiced(tx, {charge.key for charge in rated})
+    return [charge for charge in rated if charge.key not in invoiced]
 
 
 def _invoiced(tx: Connection, keys: set[str]) -> set[str]:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Makes taps and entries of stored events, whatever order they came in: the tap before its outcome or after, the time set late.
 
-An entry is made once for a granted tap whose outcome counts, at an access point that leads into a space. Nothing here reads
-or changes an event's identity.
+An entry is made once for a granted tap whose outcome counts, at an access point that leads into a space. While something may
+still come that dates it anew, it is in doubt and nothing else rests on it. Nothing here changes an event's identity, or an
+entry that is settled: counted when its month closed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from access_contract.entries import Outcome, outcome_in_mode_unlocked
 from access_contract.messages import ClockSynced, CommandDone, Event, Passed, Tapped
@@ -77,6 +78,7 @@ class _Tap:
     simulated: bool
     keytag_id: int | None
     person_id: int | None
+    clock: str
     hash: str
 
 
@@ -136,7 +138,7 @@ def _tapped(tx: Connection, lookups: Lookups, stored: Sequence[Stored], earlier:
     return [_Tap(hash=one.hash, **{name: row[name] for name in _NAMES}) for one, row in counted]
 
 
-_NAMES = ("event_id", "door_id", "point", "at", "granted", "cause", "simulated", "keytag_id", "person_id")
+_NAMES = ("event_id", "door_id", "point", "at", "granted", "cause", "simulated", "keytag_id", "person_id", "clock")
 
 
 def _tag(event: Event) -> str | None:
@@ -243,31 +245,54 @@ def _entry_row(tap: _Tap, target: Target, booked: Mapping[int, int]) -> dict[str
         "vat_day": civil.vat_day(tap.at, target.zone),
         "event_hash": tap.hash,
         "booking_id": booking if booking is not None and booked.get(booking) == target.space_id else None,
-        "doubtful": False,
+        "doubtful": tap.clock == ClockQuality.UNTRUSTED,
         "simulated": tap.simulated,
     }
 
 
 def _merge_around(tx: Connection, made: Sequence[_Tap]) -> None:
-    """Say anew which entries of these tags, near these instants, are re-taps of an earlier one."""
+    """Say anew which entries of these tags, near these instants, are re-taps of another; one in doubt is not."""
     keytags = {tap.keytag_id for tap in made if tap.keytag_id is not None}
     if not keytags:
         return
     joined = entries.join(taps, taps.c.event_id == entries.c.tap_event_id)
     first, last = min(tap.at for tap in made) - MERGE_SPAN, max(tap.at for tap in made) + MERGE_SPAN
-    near = taps.c.keytag_id.in_(keytags) & taps.c.at.between(first, last)
-    wanted = (entries.c.id, entries.c.merged_into, taps.c.at, taps.c.keytag_id, taps.c.door_id, taps.c.point)
+    near = taps.c.keytag_id.in_(keytags) & taps.c.at.between(first, last) & ~entries.c.doubtful
+    wanted = (entries.c.id, entries.c.merged_into, entries.c.settled, taps.c.at, taps.c.keytag_id, taps.c.door_id, taps.c.point)
     runs: dict[tuple[int, str, str], list[Any]] = {}
     for row in tx.execute(select(*wanted).select_from(joined).where(near)):
         runs.setdefault((row.keytag_id, row.door_id, row.point), []).append(row)
     for run in runs.values():
-        firsts = merged(Made(entry_id=row.id, at=row.at) for row in run)
+        firsts = merged(Made(entry_id=row.id, at=row.at, settled=row.settled, merged_into=row.merged_into) for row in run)
         for row in run:
             if firsts[row.id] != row.merged_into:
                 tx.execute(update(entries).where(entries.c.id == row.id).values(merged_into=firsts[row.id]))
 
 
 # --- a clock set late ------------------------------------------------------------------------------------------------
+
+
+def date_for_good(tx: Connection, journals_stored: Mapping[str, int]) -> None:
+    """Take out of doubt the entries that nothing can date anew: `journals_stored` says up to where each journal is whole, and
+    before that the door set its clock, or started anew without having set it."""
+    if not journals_stored:
+        return
+    undated = select(events.c.journal, events.c.sequence, events.c.hash, entries.c.id, *(taps.c[name] for name in _NAMES))
+    joined = entries.join(events, events.c.id == entries.c.tap_event_id).join(taps, taps.c.event_id == events.c.id)
+    mine = entries.c.doubtful & events.c.journal.in_(journals_stored)
+    found = tx.execute(undated.select_from(joined).where(mine)).all()
+    dated_up_to = {journal: _dated_up_to(tx, journal, journals_stored[journal]) for journal in {row.journal for row in found}}
+    settled = [row for row in found if row.sequence < dated_up_to[row.journal]]
+    for row in settled:
+        tx.execute(update(entries).where(entries.c.id == row.id).values(doubtful=False))
+    for row in settled:
+        _merge_around(tx, [_Tap(hash=row.hash, **{name: getattr(row, name) for name in _NAMES})])
+
+
+def _dated_up_to(tx: Connection, journal: str, stored: int) -> int:
+    """Return the last event of the unbroken run at which the clock was set or the door started."""
+    told = (events.c.journal == journal) & (events.c.sequence <= stored) & events.c.kind.in_(("clock_synced", "booted"))
+    return int(tx.execute(select(func.max(events.c.sequence)).where(told)).scalar() or 0)
 
 
 def _redate_boot(tx: Connection, lookups: Lookups, synced: Event) -> None:
@@ -293,7 +318,7 @@ def _redate(tx: Connection, lookups: Lookups, tap: _Tap, at: datetime) -> None:
     if tap.keytag_id is not None:
         tap.person_id = holder_at(lookups.holdings(tx, [tap.keytag_id]).get(tap.keytag_id, ()), at)
     tx.execute(update(taps).where(taps.c.event_id == tap.event_id).values(at=at, person_id=tap.person_id))
-    entry = tx.execute(select(entries.c.id).where(entries.c.tap_event_id == tap.event_id)).scalar()
+    entry = tx.execute(select(entries.c.id).where((entries.c.tap_event_id == tap.event_id) & ~entries.c.settled)).scalar()
     target = lookups.targets(tx, [(tap.door_id, tap.point)]).get((tap.door_id, tap.point))
     if entry is None or target is None:
         return

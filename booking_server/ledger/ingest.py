@@ -19,7 +19,7 @@ from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
 from access_contract.messages import Acknowledgement, EventHeader, event_hash
 from access_contract.vocabulary import ClockQuality
 from booking_server.civil import can_be_reckoned_with
-from booking_server.ledger.deriving import Lookups, Stored, Target, derive, event_of
+from booking_server.ledger.deriving import Lookups, Stored, Target, date_for_good, derive, event_of
 from booking_server.ledger.rules import MISSING_MAX, up_to
 from booking_server.ledger.tables import counters, event_bytes, events, forks, journals
 
@@ -87,6 +87,7 @@ def ingest_all(tx: Connection, lookups: Lookups, *, now: datetime, sent: Sequenc
     stored = _store(tx, fresh, now)
     derive(tx, lookups, now=now, stored=stored, last_seen={journal: found.last_seen for journal, found in known.items()})
     said = _acknowledge(tx, {journal: known[journal] for journal in {came.header.journal for m in own for came in m}})
+    date_for_good(tx, {journal: one.up_to for journal, one in said.items()})
     return [[said[journal] for journal in dict.fromkeys(came.header.journal for came in message)] for message in own]
 
 

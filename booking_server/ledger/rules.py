@@ -20,10 +20,12 @@ BOOKING_CAUSE = "booking:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """An entry as merging sees it."""
+    """An entry as merging sees it; `merged_into` is what it stays where it is `settled`."""
 
     entry_id: int
     at: datetime
+    settled: bool = False
+    merged_into: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,15 +46,22 @@ def holder_at(holdings: Sequence[Holding], at: datetime) -> int | None:
 def merged(made: Iterable[Made]) -> dict[int, int | None]:
     """Return for each entry of one tag at one access point the first of its run, or None for that first itself.
 
-    A run is what lies within RETAP_MERGE of its first entry, so it cannot be stretched without end.
+    A run is what lies within RETAP_MERGE of its first entry, so it cannot be stretched without end. What is settled stays as
+    it is: an entry that comes late, shortly before the settled first of a run, is of that run.
     """
-    found: dict[int, int | None] = {}
+    entries = sorted(made, key=lambda m: (m.at, m.entry_id))
+    found = {one.entry_id: one.merged_into for one in entries if one.settled}
+    kept = [one for one in entries if one.settled and one.merged_into is None]
     first: Made | None = None
-    for one in sorted(made, key=lambda m: (m.at, m.entry_id)):
-        if first is not None and one.at - first.at < RETAP_MERGE:
-            found[one.entry_id] = first.entry_id
-        else:
-            found[one.entry_id], first = None, one
+    for one in entries:
+        if one.settled:
+            first = one if one.merged_into is None else first
+            continue
+        near = [first] if first is not None else []
+        near += [other for other in kept if other.at > one.at]
+        run = next((other for other in near if abs(one.at - other.at) < RETAP_MERGE), None)
+        found[one.entry_id] = None if run is None else run.entry_id
+        first = one if run is None else first
     return found
 
 

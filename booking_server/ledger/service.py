@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What staff may read of the ledger: taps, entries, and which doors are complete. Reading a person's taps is recorded.
 
-A tap carries a person's name only as its door's log setting allows. Nothing here writes to the ledger (ingest.py does).
+A tap carries a person's name only as its door's log setting allows. Nothing here writes to the ledger (ingest.py does), but
+what a closing counted is marked as settled.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select, update
 
 from access_contract.vocabulary import ClockQuality
 from booking_server import civil
 from booking_server.actors import Actor, NotAllowed, Role
 from booking_server.audit import service as audit
+from booking_server.db import one_at_a_time
 from booking_server.doors import service as doors
 from booking_server.ledger.tables import entries, entry_people, events, journals, taps
 from booking_server.people import service as people
@@ -30,11 +32,13 @@ __all__ = [
     "entries_of_month",
     "entries_of_person",
     "first_day",
+    "hold_still",
     "months_changed",
     "newest_entry",
     "newest_event",
     "nothing_is_priced",
     "recent_taps",
+    "settle",
     "taps_of_person",
 ]
 
@@ -162,6 +166,20 @@ def first_day(tx: Connection) -> date | None:
     return tx.execute(select(func.min(entries.c.service_day))).scalar()
 
 
+def hold_still(tx: Connection) -> None:
+    """Let no other transaction take in events until this one ends."""
+    one_at_a_time(tx, "writer")  # whoever writes what doors sent takes this turn, too
+
+
+def settle(tx: Connection, before: date) -> None:
+    """Keep the entries of service days before `before` as they are for good: they were counted. Those in doubt were not.
+
+    What comes later is merged into them, never they into it. The caller holds the ledger still since it counted.
+    """
+    counted = (entries.c.service_day < before) & ~entries.c.settled & ~entries.c.doubtful
+    tx.execute(update(entries).where(counted).values(settled=True))
+
+
 def newest_entry(tx: Connection) -> int:
     """Return the id of the entry made last, 0 before the first."""
     return int(tx.execute(select(func.max(entries.c.id))).scalar() or 0)
@@ -184,7 +202,7 @@ def _newest(tx: Connection, limit: int, *which: ColumnElement[bool]) -> list[dic
 def _entries(month: str) -> Any:
     first, after = civil.days_of_month(month)
     joined = entries.outerjoin(entry_people, entry_people.c.entry_id == entries.c.id)
-    wanted = (*(c for c in entries.c if c.name != "event_hash"), entry_people.c.person_id, entry_people.c.at)
+    wanted = (*(c for c in entries.c if c.name not in ("event_hash", "settled")), entry_people.c.person_id, entry_people.c.at)
     inside = (entries.c.service_day >= first) & (entries.c.service_day < after)
     return select(*wanted).select_from(joined).where(inside).order_by(entries.c.id)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What the doors wrote: events as received, taps, entries. Rows are only added.
+"""What the doors wrote: events as received, taps, entries. Rows are only added; an entry that is `settled` never changes.
 
 What identifies stands apart and may be dropped (event_bytes, entry_people); event and entry keep identity, hash,
 service day and VAT date.
@@ -17,6 +17,8 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
+    text,
 )  # fmt: skip
 
 from booking_server.db import UtcDateTime, metadata
@@ -100,9 +102,11 @@ entries = Table(
     Column("booking_id", Integer, ForeignKey("bookings.id"), nullable=True),
     Column("doubtful", Boolean, nullable=False),
     Column("simulated", Boolean, nullable=False),
+    Column("settled", Boolean, nullable=False, server_default=false()),
     CheckConstraint("merged_into is null or merged_into <> id", name="merged_into"),
 )
 Index("ix_entries_day_space", entries.c.service_day, entries.c.space_id)
+Index("ix_entries_doubtful", entries.c.tap_event_id, sqlite_where=text("doubtful = 1"), postgresql_where=text("doubtful"))
 
 entry_people = Table(
     "entry_people",

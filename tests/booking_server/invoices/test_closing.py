@@ -186,7 +186,7 @@ def test_only_months_with_something_new_are_looked_through_again(office: Office)
 
 
 def test_a_late_first_tap_of_a_run_is_paid_by_the_one_invoiced(office: Office) -> None:
-    """The invoiced entry turns out to be the re-tap of an earlier one that came late: the run is paid once, not twice."""
+    """An earlier tap of an invoiced run comes late: it is merged into the entry invoiced, and the run is paid once."""
     office.tap("studio", office.aino, BEGIN + timedelta(hours=1))
     office.clock.at = MARCH_OVER
     office.say_all_sent(MARCH_OVER)
@@ -194,7 +194,7 @@ def test_a_late_first_tap_of_a_run_is_paid_by_the_one_invoiced(office: Office) -
     office.tap("studio", office.aino, BEGIN + timedelta(minutes=59))
     office.clock.at = APRIL_OVER
     office.say_all_sent(APRIL_OVER)
-    assert [entry.merged_into for entry in office.desk.entries(MARCH)] == [2, None]
+    assert [entry.merged_into for entry in office.desk.entries(MARCH)] == [None, 1]
     assert office.close(APRIL) == []
 
 
