@@ -19,6 +19,7 @@ from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, Door
 from booking_server.access import changes
 from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
+from booking_server.doors import journals
 from booking_server.doors.tables import access_points as point_table
 from booking_server.doors.tables import commands as command_table
 from booking_server.doors.tables import door_status as status_table
@@ -190,10 +191,12 @@ def keep_status(tx: Connection, *, now: datetime, door_id: str, status: Status, 
     """Store what a door said of itself; older than what is known, it is dropped.
 
     A last will says only that the door is gone, so what it said before stays. `retained` is an old word that the broker
-    kept: it does not count as having heard the door now. A door that the server does not have is nobody.
+    kept: it does not count as having heard the door now. How far its journal went is remembered even of an old word. A door
+    that the server does not have is nobody.
     """
     if tx.execute(select(door_table.c.id).where(door_table.c.id == door_id)).first() is None:
         return
+    journals.note_told(tx, door_id, status)
     row = tx.execute(select(status_table).where(status_table.c.door_id == door_id)).one_or_none()
     known = None if row is None else _state(row)
     if known is not None and status.online and _is_older(status, known.status):

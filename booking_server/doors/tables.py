@@ -60,3 +60,12 @@ door_status = Table(
     Column("heard_at", UtcDateTime, nullable=False),
     Column("status", JSON, nullable=False),
 )
+
+door_journals = Table(
+    "door_journals",
+    metadata,
+    Column("door_id", String(32), ForeignKey("doors.id"), primary_key=True),
+    Column("journal", String(64), primary_key=True),
+    Column("last", Integer, nullable=False),
+    Column("given_up", Integer, nullable=False),
+)

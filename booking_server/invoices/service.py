@@ -213,7 +213,8 @@ def close_month(
 ) -> list[Invoice]:
     """Close a month and return its invoices, one for each customer with charges. Closed already, return the same.
 
-    `left_open` is the reason for closing without waiting for a door that may still have taps to send; it is stored.
+    `left_open` is the reason for closing without waiting for a door that may still have taps to send, or has lost some; it is
+    stored, and no later month waits for what is lost.
     Raise Invalid at "seller" for settings that cannot send an invoice, at "month" for one that is not over or not the next,
     at "left_open" for a door that is not complete. NotAllowed.
     """
@@ -221,10 +222,10 @@ def close_month(
     rules.first_day(month)
     one_at_a_time(tx, "invoices")
     if month not in waiting.closings(tx):
+        ledger.hold_still(tx)
         sender = rules.seller_party(seller)
         zone = waiting.home_zone(tx)
         left = _check_closing(_standing(tx, actor, month, now, demo=demo), left_open.strip(), zone)
-        ledger.hold_still(tx)
         newest = ledger.newest_entry(tx)
         charges = waiting.charges(tx, actor, month, demo=demo)
         row = {"month": month, "closed_at": now, "closed_by": actor.name, "left_open": left, "newest_entry": newest}
@@ -232,13 +233,15 @@ def close_month(
         issued_on = civil.vat_day(now, zone)
         due_on = issued_on + timedelta(days=seller.payment_term_days)
         numbers = _issue(tx, charges, month, sender, issued_on, due_on, demo=demo)
+        if left:
+            ledger.close_gaps(tx, left["doors"])
         ledger.settle(tx, rules.first_day(rules.month_after(month)))
         audit.note(tx, actor, now=now, act="month_closed", subject=f"month:{month}", invoices=numbers, left_open=left)
     return invoices_of_month(tx, actor, month)
 
 
 def _check_closing(state: MonthState, reason: str, zone: ZoneInfo) -> dict[str, Any]:
-    """Return what is left open: nothing, or the reason and until when each door that is missing is complete."""
+    """Return what is left open: nothing, or the reason, until when each door that is missing is complete, and what it lost."""
     if not state.over:
         at = state.over_at.astimezone(zone)
         raise Invalid("month", "{month} is not over yet. It can be closed from {time} on.", month=state.month, time=at)
@@ -263,7 +266,7 @@ def _check_closing(state: MonthState, reason: str, zone: ZoneInfo) -> dict[str, 
     if len(reason) > REASON_LENGTH:
         raise Invalid("left_open", "The reason is at most {length} characters long.", length=REASON_LENGTH)
     until = {door.door_id: door.until.isoformat() if door.until else None for door in state.missing}
-    return {"reason": reason, "doors": until}
+    return {"reason": reason, "doors": until, "lost": {door.door_id: door.lost for door in state.missing if door.lost}}
 
 
 def _issue(

@@ -32,25 +32,28 @@ _MADE_AT_ONCE = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """When and by whom a month was closed; `reason` and `doors` (until when each was complete) if some were left open;
-    `newest_entry`: the last one that the closing saw."""
+    """When and by whom a month was closed; `reason` and `doors` (until when each was complete) if some were left open, with how
+    many events of their earlier journals were `lost`; `newest_entry`: the last one that the closing saw."""
 
     month: str
     closed_at: datetime
     closed_by: str
     reason: str
     doors: dict[str, datetime | None]
+    lost: dict[str, int]
     newest_entry: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorWait:
-    """Whether all of a door's taps of a month are here. `until`: up to when they are; None if it never wrote anything."""
+    """Whether all of a door's taps of a month are here. `until`: up to when they are; None if it never wrote anything. `lost`:
+    how many events of its earlier journals are known to have been and are not here, where that is what the month waits for."""
 
     door_id: str
     name: str
     complete: bool
     until: datetime | None
+    lost: int
     online: bool
     heard_at: datetime | None
 
@@ -68,6 +71,7 @@ def _closing(row: Row[Any]) -> Closing:
         closed_by=row.closed_by,
         reason=left.get("reason", ""),
         doors={door: datetime.fromisoformat(at) if at else None for door, at in left.get("doors", {}).items()},
+        lost=left.get("lost", {}),
         newest_entry=row.newest_entry,
     )
 
@@ -88,7 +92,7 @@ def doors_of(tx: Connection, month: str) -> list[DoorWait]:
     """Return how far each door is with the month, by name."""
     end_of_site = {site.id: civil.month_end(month, ZoneInfo(site.time_zone)) for site in places.sites(tx)}
     until_by = {end: ledger.doors_complete(tx, end) for end in set(end_of_site.values())}
-    states = doors.door_states(tx)
+    states, lost = doors.door_states(tx), [gap for gap in ledger.gaps(tx) if gap.lost]
     found = []
     for door in doors.doors(tx):
         end = end_of_site[door.site_id]
@@ -100,6 +104,7 @@ def doors_of(tx: Connection, month: str) -> list[DoorWait]:
                     name=door.name,
                     complete=until is not None and until >= end,
                     until=until,
+                    lost=sum(gap.missing for gap in lost if gap.door_id == door.id and (gap.until is None or gap.until < end)),
                     online=state is not None and state.online,
                     heard_at=None if state is None else state.heard_at,
                 )

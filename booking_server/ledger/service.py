@@ -20,18 +20,22 @@ from booking_server.actors import Actor, NotAllowed, Role
 from booking_server.audit import service as audit
 from booking_server.db import one_at_a_time
 from booking_server.doors import service as doors
-from booking_server.ledger.tables import entries, entry_people, events, journals, taps
+from booking_server.ledger.gaps import Gap, close_gaps, doors_complete, gaps
+from booking_server.ledger.tables import entries, entry_people, events, taps
 from booking_server.people import service as people
 from booking_server.tags import service as tags
 
 __all__ = [
     "Entry",
+    "Gap",
     "Priced",
     "Tap",
+    "close_gaps",
     "doors_complete",
     "entries_of_month",
     "entries_of_person",
     "first_day",
+    "gaps",
     "hold_still",
     "months_changed",
     "newest_entry",
@@ -124,41 +128,6 @@ def entries_of_person(tx: Connection, actor: Actor, *, person_id: int, month: st
     """Return one person's entries of a month, in order. Raise NotAllowed."""
     _must_be_staff_or(tx, actor, person_id, Role.BILLING)
     return [_entry(row) for row in tx.execute(_entries(month).where(entry_people.c.person_id == person_id))]
-
-
-def doors_complete(tx: Connection, month_end: datetime) -> dict[str, datetime | None]:
-    """Return for each door in use until when its events are complete: before any gap; None if it was never heard.
-
-    A door is ready for the month when the instant is not before `month_end`. Retired before it, or made after it, a door is
-    left out. A quiet door is complete until it last said that it has nothing more to send.
-    """
-    least = select(journals.c.door_id, func.max(journals.c.complete_until)).group_by(journals.c.door_id)
-    heard: dict[str, datetime | None] = {row[0]: row[1] for row in tx.execute(least)}
-    gaps = select(journals.c.door_id, journals.c.complete_until).where(journals.c.up_to < journals.c.last_seen)
-    with_gap = set()
-    for door_id, until in tx.execute(gaps):
-        known = heard[door_id]
-        heard[door_id] = None if until is None or known is None else min(known, until)
-        with_gap.add(door_id)
-    for door_id, at in _nothing_to_send(tx).items():
-        if door_id not in with_gap:
-            heard[door_id] = max(heard.get(door_id) or at, at)
-    in_use = [d for d in doors.doors(tx) if d.created_at < month_end and (d.retired_at is None or d.retired_at >= month_end)]
-    return {door.id: heard.get(door.id) for door in in_use}
-
-
-def _nothing_to_send(tx: Connection) -> dict[str, datetime]:
-    """Return when each door whose whole journal is stored said so, by a clock that it trusted."""
-    stored = {row.journal: row.up_to for row in tx.execute(select(journals.c.journal, journals.c.up_to))}
-    said = {door_id: state.status for door_id, state in doors.door_states(tx).items()}
-    return {
-        door_id: one.at
-        for door_id, one in said.items()
-        if one.at is not None
-        and one.clock is not ClockQuality.UNTRUSTED
-        and one.journal is not None
-        and stored.get(one.journal, 0) >= one.last_sequence
-    }
 
 
 def first_day(tx: Connection) -> date | None:

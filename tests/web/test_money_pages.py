@@ -256,6 +256,17 @@ def test_a_door_with_taps_to_send_is_named_and_a_reason_closes_without_it(office
     page.must_say("Its card died, the gap is known", "Gallery door: complete until 3 Mar 2026, 02:00")
 
 
+def test_what_a_dead_card_had_not_sent_is_told_before_and_after_closing(office: Office, used: Used) -> None:
+    """How many events, of which door, and since when: while the month waits, and with its reason once it is closed."""
+    gallery = used.doors["gallery"]
+    gallery.status(MARCH_OVER, journal="gallery-journal", last_sequence=gallery.sequence + 12)
+    gallery.status(MARCH_OVER, boot="new", journal="new-journal", last_sequence=0)
+    birgit, lost = office.visitor(BILLING), "12 events of its earlier card never arrived"
+    page = birgit.see("/months/2026-03").must_say(f"Gallery door ({lost})", f"complete until 3 Mar 2026, 02:00 · {lost}")
+    page = birgit.post(page, "/months/2026-03/closing", left_open="The storm took it")
+    page.must_say("The storm took it", f"Gallery door: complete until 3 Mar 2026, 02:00 · {lost}")
+
+
 def test_a_running_month_shows_its_sum_and_cannot_be_closed(office: Office, used: Used) -> None:
     """What it comes to so far, and from when on it can be closed."""
     office.clock.at = MARCH_OVER - timedelta(days=3)
