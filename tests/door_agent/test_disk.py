@@ -160,7 +160,7 @@ def test_where_the_setting_admits_a_read_only_disk_opens(tmp_path: Path) -> None
 def test_a_door_that_began_without_its_disk_starts_anew_once_it_is_back(tmp_path: Path) -> None:
     """It ends with one line and non-zero, so that systemd starts it on the disk again."""
     with door_on(tmp_path, "ro") as (door, _disk):
-        remount = ["nsenter", "-t", str(door.process.pid), "-m", "mount", "-o", "remount,rw", str(tmp_path / "state")]
+        remount = ["nsenter", "-t", str(door.process.pid), "-m", "-r", "mount", "-o", "remount,rw", str(tmp_path / "state")]
         subprocess.run(remount, check=True)
         wait_for(lambda: not door.running, "it ends", limit_seconds=20)
         assert door.process.returncode == 1

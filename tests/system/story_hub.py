@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import secrets
 
-from booking_server.doors import commands
+from booking_server.doors.service import door_states
 from tests.system import plan
 from tests.system.processes import wait_for
 from tests.system.story import DIGITS, NUMBER, PERSON, SHOP, STUDIO, Story, StoryFailed
@@ -103,8 +103,9 @@ def person(story: Story) -> str:
 def hand_out(story: Story) -> str:
     """The number goes from the reader, sealed, to the page; nobody types it."""
     path = story.made["person"]
+    before = _nonce(story)
     waiting = story.staff.post(story.staff.see(path), f"{path}/captures", door_id=STUDIO)
-    wait_for(lambda: _sent(story), "the door waits for the keytag")
+    wait_for(lambda: _nonce(story) != before, "the door waits for the keytag: it has used up its nonce")
     story.door(STUDIO).tap(NUMBER)
     shown = story.page_says(waiting.path, DIGITS)
     if story.door(STUDIO).pins.rises("relay"):
@@ -114,7 +115,7 @@ def hand_out(story: Story) -> str:
     return f"tapped on the studio's reader, shown as …{DIGITS}, now {PERSON}'s"
 
 
-def _sent(story: Story) -> bool:
+def _nonce(story: Story) -> str | None:
+    """The word that a command must name; the door takes a new one when it has obeyed."""
     with story.desk.database.read() as tx:
-        last = commands.commands_of_door(tx, STUDIO, limit=1)
-    return bool(last) and last[0].sent_at is not None
+        return door_states(tx)[STUDIO].status.nonce
