@@ -8,6 +8,7 @@ the plug's port, the turned clock, the reader that stands in for the antenna, an
 from __future__ import annotations
 
 import sys
+import time
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -41,12 +42,13 @@ class Door:
 
     # --- hands ---
 
-    def tap(self, number: TagNumber) -> None:
-        """Hold a keytag to the reader until it was read."""
-        if self._room is None:
-            ask(self.control, do="tap", number=number.uid.hex().upper())
-        else:
-            self._room.tap(self.id, number.uid)
+    def tap(self, number: TagNumber) -> float:
+        """Hold a keytag to the reader until it was read, and return the monotonic second in which its number was there."""
+        if self._room is not None:
+            return self._room.tap(self.id, number.uid)
+        tapped_at = time.monotonic()
+        ask(self.control, do="tap", number=number.uid.hex().upper())
+        return tapped_at
 
     def open_leaf(self) -> None:
         ask(self.control, do="contact", open=True)

@@ -80,9 +80,13 @@ class CardRoom:
         """What PC/SC calls this reader."""
         return f"{name} 00 00"
 
-    def tap(self, name: str, uid: bytes) -> None:
-        """Lay a card with this number on the reader and take it away once it was read. Raise NotReady if nobody reads it."""
-        self._order(f"nobody read the card on the reader {name!r}", port=self._ports[name], uid=uid.hex())
+    def tap(self, name: str, uid: bytes) -> float:
+        """Lay a card with this number on the reader and take it away once it was read. Raise NotReady if nobody reads it.
+
+        Return the monotonic second in which it told its number: pcscd looks for a card of this kind only every 400 ms.
+        """
+        said = self._order(f"nobody read the card on the reader {name!r}", port=self._ports[name], uid=uid.hex())
+        return float(said.removeprefix("read "))
 
     def lay(self, name: str, uid: bytes, *, torn: bool = False) -> None:
         """Lay a card and leave it there; one without a number (b"") tells none, a torn one is gone while it is read."""
@@ -101,14 +105,16 @@ class CardRoom:
         """Bring pcscd back."""
         self._order("pcscd did not come back", daemon="start")
 
-    def _order(self, otherwise: str, **order: Any) -> None:
+    def _order(self, otherwise: str, **order: Any) -> str:
         with self._lock:
             if self._process.stdin is None or self._process.poll() is not None:
                 raise NotReady("pcscd has ended")
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
-            if self._heard() != "read":
+            said = self._heard()
+            if not said.startswith("read"):
                 raise NotReady(otherwise)
+            return said
 
     def close(self) -> None:
         """End pcscd. Its room ends by itself too when we do, because its stdin ends."""

@@ -39,6 +39,7 @@ class Card:
 
     def __init__(self, port: int, uid: bytes, *, torn: bool = False) -> None:
         self.was_read = Event()
+        self.read_at = 0.0
         self._port, self._uid, self._torn = port, uid, torn
         self._lie()
 
@@ -72,7 +73,7 @@ class Card:
                     self.was_read.set()
                     self._socket.shutdown(socket.SHUT_RDWR)
                 elif command not in _POWER:
-                    reply = self._reply(command)
+                    reply, self.read_at = self._reply(command), time.monotonic()
                     self._socket.sendall(struct.pack(">H", len(reply)) + reply)
                     if command.startswith(_GET_UID):
                         self.was_read.set()
@@ -116,19 +117,20 @@ class Readers:
         self._free_at: dict[int, float] = {}
         self._lying: dict[int, Card] = {}
 
-    def obey(self, order: dict[str, Any]) -> bool:
-        """Lay a card and take it away when it has been read, if it is not to stay; return False if nobody read it."""
+    def obey(self, order: dict[str, Any]) -> str:
+        """Lay a card and take it away when it has been read, if it is not to stay; return when it told its number, or that
+        nobody asked."""
         port = order["port"]
         if order.get("take_away"):
             self._take_away(port)
-            return True
+            return "read"
         Event().wait(max(0.0, self._free_at.get(port, 0.0) - time.monotonic()))
         card = self._lying[port] = Card(port, bytes.fromhex(order["uid"]), torn=order.get("torn", False))
         read = card.was_read.wait(READ_WITHIN_SECONDS)
         if not order.get("stays"):
             Event().wait(HELD_SECONDS)
             self._take_away(port)
-        return read
+        return f"read {card.read_at}" if read else "unread"
 
     def lie_again(self) -> None:
         """A real card does not notice that pcscd died; ours has to find the new one."""
@@ -177,8 +179,7 @@ def main(pcscd: str, configuration: str, listens_at: str, options: list[str]) ->
                 else:
                     daemon.start()
                     readers.lie_again()
-            done = True if "daemon" in order else readers.obey(order)
-            print("read" if done else "unread", flush=True)  # noqa: T201
+            print("read" if "daemon" in order else readers.obey(order), flush=True)  # noqa: T201
     finally:
         daemon.stop()
 

@@ -70,12 +70,12 @@ class Story:
         door = self.door(door_id)
         wait_for(lambda: not door.pins.is_on("relay"), f"the door {door_id} has locked again")
         before, since = len(self.desk.taps()), time.monotonic()
-        door.tap(NUMBER)
+        tapped_at = door.tap(NUMBER)
         lamp = wait_for(lambda: _lamp(door, since), f"the door {door_id} reacts to the tap", limit_seconds=REACTION_SECONDS)
         relay = door.pins.rises("relay", since)
         if (lamp.pin == "granted", bool(relay)) != (opens, opens):
             raise StoryFailed(f"the door {door_id} showed {lamp.pin!r} and its relay moved {len(relay)} times")
-        return Reaction(before, (relay[0] if relay else lamp).at - since)
+        return Reaction(before, (relay[0] if relay else lamp).at - tapped_at)
 
     def walk_to_the_door(self) -> None:
         """Let the shortest time pass in which a change must be known; the next tap proves that it is."""
