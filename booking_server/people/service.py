@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from argon2 import PasswordHasher
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from stdnum.exceptions import ValidationError
 from stdnum.fi import ytunnus
 
@@ -22,6 +22,7 @@ from booking_server.audit import service as audit
 from booking_server.errors import Invalid, NotFound
 from booking_server.people.tables import accounts as account_table
 from booking_server.people.tables import customers as customer_table
+from booking_server.people.tables import ended_sessions
 from booking_server.people.tables import people as people_table
 
 LANGUAGES = ("fi", "en")
@@ -250,6 +251,17 @@ def accounts(tx: Connection, actor: Actor) -> list[Account]:
     """Return all accounts by name. Raise NotAllowed."""
     actor.must_be(Role.ADMINISTRATOR)
     return [_account(row) for row in tx.execute(select(account_table).order_by(account_table.c.sign_in_name))]
+
+
+def end_session(tx: Connection, *, now: datetime, session_id: str, until: datetime) -> None:
+    """Let a session be over, on every copy of its cookie; remembered `until` the cookie is too old anyway. Twice is as good."""
+    tx.execute(delete(ended_sessions).where((ended_sessions.c.until_at < now) | (ended_sessions.c.id == session_id)))
+    tx.execute(insert(ended_sessions).values(id=session_id, until_at=until))
+
+
+def session_ended(tx: Connection, session_id: str) -> bool:
+    """True if somebody signed out of this session."""
+    return tx.execute(select(ended_sessions.c.id).where(ended_sessions.c.id == session_id)).first() is not None
 
 
 def hash_password(password: str) -> str:

@@ -52,3 +52,10 @@ sign_in_failures = Table(
     Column("sign_in_name", String(200), nullable=False),
     Column("address", String(60), nullable=False),
 )
+
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("until_at", UtcDateTime, nullable=False),
+)

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Who is signed in: an account's id and session number in a signed cookie, checked against the account at every request.
 
-Closing an account or changing its password raises the session number and so ends its sessions everywhere. The cookie
-carries no rights: the role is read from the account each time.
+Closing an account or changing its password raises the session number and so ends its sessions everywhere. Signing out ends the
+one session, on every copy of its cookie. The cookie carries no rights: the role is read from the account each time.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from flask import Flask
@@ -35,17 +36,27 @@ def begin(session: SessionMixin, account: people.Account) -> None:
     session.permanent = True
     session["account"] = account.id
     session["number"] = account.session_number
+    session["id"] = secrets.token_hex(16)
     if language:
         session["language"] = language
 
 
+def end(database: Database, session: SessionMixin, *, now: datetime) -> None:
+    """Sign out: the session is over, also for who kept a copy of its cookie."""
+    if "id" in session:
+        with database.write() as tx:
+            people.end_session(tx, now=now, session_id=session["id"], until=now + LIFETIME)
+    session.clear()
+
+
 def actor_of(database: Database, session: Mapping[str, Any]) -> Actor | None:
     """Return who the session stands for; None if nobody, or no longer."""
-    if "account" not in session:
+    if "account" not in session or "id" not in session:
         return None
     with database.read() as tx:
         account = people.account(tx, session["account"])
-    if account is None or account.closed or account.session_number != session.get("number"):
+        ended = people.session_ended(tx, session["id"])
+    if ended or account is None or account.closed or account.session_number != session.get("number"):
         return None
     return account.actor()
 

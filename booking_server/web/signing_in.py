@@ -46,7 +46,7 @@ def sign_in() -> Answer:
 
 @pages.post("/sign-out")
 def sign_out() -> Response:
-    session.clear()
+    signed.end(database(), session, now=now())
     return redirect("/sign-in", 303)
 
 

@@ -111,6 +111,19 @@ def test_an_answer_under_way_does_not_undo_a_sign_out(app: Flask) -> None:
         assert "Set-Cookie" not in client.get(path, **HTTPS).headers, path
 
 
+def test_a_copied_cookie_is_worth_nothing_after_signing_out(app: Flask) -> None:
+    """Signing out ends the session on every copy of its cookie; the same account's other session goes on."""
+    client, other = signed_in(app), signed_in(app)
+    cookie = client.get_cookie("__Host-hubkey", domain="hub.example")
+    assert cookie is not None
+    token = csrf(client, "/people")
+    out = client.post("/sign-out", data={"csrf_token": token}, headers={"Referer": "https://hub.example/"}, **HTTPS)
+    thief = app.test_client()
+    thief.set_cookie("__Host-hubkey", cookie.value, domain="hub.example", secure=True)
+    assert (out.status_code, thief.get("/people", **HTTPS).status_code) == (303, 303)
+    assert other.get("/people", **HTTPS).status_code == 200
+
+
 def test_without_https_a_refused_form_says_why(app: Flask) -> None:
     """A browser does not keep the session over plain HTTP: the page says which address to open, not that a form was old."""
     answer = app.test_client().post("/sign-in", base_url="http://hub.example")
