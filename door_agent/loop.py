@@ -29,6 +29,7 @@ from access_contract.messages import (
     ToDoor,
 )
 from access_contract.sealing import seal_number
+from access_contract.vocabulary import TagNumber
 from door_agent import happenings as h
 from door_agent.clock import Clock
 from door_agent.delivery import Delivery
@@ -187,11 +188,11 @@ class Loop:
             case h.StayUnlocked(on):
                 self.parts.relay.stay(on=on)
             case h.SendAsk(ask, point, number, assurance):
-                sealed = seal_number(number, door=self.settings.door, server_key=self.parts.sealing_key)
+                sealed = self._sealed(number, f"ask:{ask}")
                 body = Ask(ask=ask, access_point=point, sealed=sealed, at=self.parts.clock.now(), assurance=assurance)
                 self.parts.link.send("ask", body, qos=0)
             case h.SendCaptured(capture, number):
-                sealed = seal_number(number, door=self.settings.door, server_key=self.parts.sealing_key)
+                sealed = self._sealed(number, f"captured:{capture}")
                 self.parts.link.send("captured", Captured(capture=capture, sealed=sealed), qos=1)
             case h.PublishStatus():
                 self._status_at = 0.0
@@ -205,6 +206,9 @@ class Loop:
                 pass
             case _:
                 assert_never(effect)
+
+    def _sealed(self, number: TagNumber, about: str) -> bytes:
+        return seal_number(number, door=self.settings.door, about=about, server_key=self.parts.sealing_key)
 
     def _keep_mode(self, mode: str) -> None:
         trouble = ""

@@ -34,7 +34,7 @@ def _decision(
     ask: Ask, door: DoorId, index: Snapshot, tag_key: bytes, sealing_key: X25519PrivateKey, moment: Moment
 ) -> Decision:
     try:
-        number = unseal_number(ask.sealed, door=door, server_key=sealing_key)
+        number = unseal_number(ask.sealed, door=door, about=f"ask:{ask.ask}", server_key=sealing_key)
     except Unsealable:
         return Decision(reason=Reason.TAG_UNREADABLE)
     return decide(index, _NOTHING_FULL, tag_hash(tag_key, number), moment)

@@ -134,7 +134,8 @@ class Receiver:
 
     def _captured(self, door: DoorId, captured: Captured) -> None:
         try:
-            number = unseal_number(captured.sealed, door=door, server_key=self._parts.keys.sealing)
+            about, sealing = f"captured:{captured.capture}", self._parts.keys.sealing
+            number = unseal_number(captured.sealed, door=door, about=about, server_key=sealing)
         except Unsealable:
             self._drop("unreadable_number", door)
             return

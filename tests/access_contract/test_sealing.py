@@ -12,24 +12,27 @@ from access_contract.vocabulary import DoorId, InvalidTagNumber, TagNumber
 KEY = X25519PrivateKey.generate()
 NUMBER = TagNumber.parse("04:78:2E:21:80:1D:80")
 DOOR = DoorId("kitchen")
+ASK = "ask:a1"
 
 
 def test_the_server_reads_what_the_door_sealed_and_two_seals_differ() -> None:
     """Sealing hides even that the same tag was tapped twice."""
-    first, second = (seal_number(NUMBER, door=DOOR, server_key=KEY.public_key()) for _ in range(2))
+    first, second = (seal_number(NUMBER, door=DOOR, about=ASK, server_key=KEY.public_key()) for _ in range(2))
     assert first != second
-    assert unseal_number(first, door=DOOR, server_key=KEY) == NUMBER
+    assert unseal_number(first, door=DOOR, about=ASK, server_key=KEY) == NUMBER
 
 
-def test_another_key_another_door_and_a_flipped_bit_read_nothing() -> None:
-    """A sealed number is bound to its server and to its door, byte for byte."""
-    sealed = seal_number(NUMBER, door=DOOR, server_key=KEY.public_key())
+def test_another_key_door_ask_or_purpose_and_a_flipped_bit_read_nothing() -> None:
+    """A sealed number is bound to its server, its door and its ask, byte for byte: an ask cannot be replayed as a capture."""
+    sealed = seal_number(NUMBER, door=DOOR, about=ASK, server_key=KEY.public_key())
     flipped = sealed[:-1] + bytes([sealed[-1] ^ 1])
     for wrong in (
-        {"sealed": sealed, "door": DOOR, "server_key": X25519PrivateKey.generate()},
-        {"sealed": sealed, "door": DoorId("lab"), "server_key": KEY},
-        {"sealed": flipped, "door": DOOR, "server_key": KEY},
-        {"sealed": b"", "door": DOOR, "server_key": KEY},
+        {"sealed": sealed, "door": DOOR, "about": ASK, "server_key": X25519PrivateKey.generate()},
+        {"sealed": sealed, "door": DoorId("lab"), "about": ASK, "server_key": KEY},
+        {"sealed": sealed, "door": DOOR, "about": "ask:other", "server_key": KEY},
+        {"sealed": sealed, "door": DOOR, "about": "captured:a1", "server_key": KEY},
+        {"sealed": flipped, "door": DOOR, "about": ASK, "server_key": KEY},
+        {"sealed": b"", "door": DOOR, "about": ASK, "server_key": KEY},
     ):
         with pytest.raises(Unsealable):
             unseal_number(**wrong)  # type: ignore[arg-type]

@@ -82,10 +82,10 @@ class FakeDoor:
         return wait_for(lambda: next((a for a in self.of(Answer) if a.ask == ask), None), "an answer")
 
     def asking(self, number: TagNumber, ask: str) -> Ask:
-        return Ask(ask=ask, access_point=IN, sealed=self._sealed(number), at=_CLOCK.now())
+        return Ask(ask=ask, access_point=IN, sealed=self._sealed(number, f"ask:{ask}"), at=_CLOCK.now())
 
     def capture(self, capture: str, number: TagNumber) -> None:
-        self.say("captured", Captured(capture=capture, sealed=self._sealed(number)))
+        self.say("captured", Captured(capture=capture, sealed=self._sealed(number, f"captured:{capture}")))
 
     def write(self, what: What) -> bytes:
         """Write an event to its journal and return its bytes."""
@@ -130,8 +130,8 @@ class FakeDoor:
         keys = {self._keys.signing_id: self._keys.signing.public_key()}
         self.heard.append(open_envelope(bytes(message.payload), door=self.id, keys=keys, now=None))
 
-    def _sealed(self, number: TagNumber) -> bytes:
-        return seal_number(number, door=self.id, server_key=self._keys.sealing.public_key())
+    def _sealed(self, number: TagNumber, about: str) -> bytes:
+        return seal_number(number, door=self.id, about=about, server_key=self._keys.sealing.public_key())
 
     def vanish(self) -> None:
         """Lose the network: nothing is said to the broker."""

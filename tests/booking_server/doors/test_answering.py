@@ -35,7 +35,9 @@ def _index() -> Snapshot:
 
 
 def _answer(number: TagNumber, at: datetime) -> Answer:
-    ask = Ask(ask="a1", access_point=IN, sealed=seal_number(number, door=DOOR, server_key=SERVER.public_key()), at=at)
+    ask = Ask(
+        ask="a1", access_point=IN, sealed=seal_number(number, door=DOOR, about="ask:a1", server_key=SERVER.public_key()), at=at
+    )
     moment = Moment(now=at, access_point=IN)
     return answer(ask, index=_index(), tag_key=KEY, sealing_key=SERVER, moment=moment, known=3)
 
@@ -58,7 +60,7 @@ def test_a_blocked_tag_is_refused_by_name_and_is_not_in_the_snapshot() -> None:
 
 def test_a_number_sealed_by_another_door_is_unreadable() -> None:
     """Sealed bytes cannot be carried from door to door."""
-    sealed = seal_number(ADMITTED, door=DoorId("back"), server_key=SERVER.public_key())
+    sealed = seal_number(ADMITTED, door=DoorId("back"), about="ask:a1", server_key=SERVER.public_key())
     ask = Ask(ask="a1", access_point=IN, sealed=sealed, at=NOW)
     moment = Moment(now=NOW, access_point=IN)
     said = answer(ask, index=_index(), tag_key=KEY, sealing_key=SERVER, moment=moment, known=3)
