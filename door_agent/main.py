@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
@@ -34,19 +35,20 @@ def run(config_file: Path) -> None:
     config = load(config_file)
     with ExitStack() as ends:
         use_pins(mock=config.demo)
-        loop = made(config_file, config, ends)
+        loop = made(config_file, config, ends, begun=_stop_by_signal)
         threading.excepthook = lambda args: loop.broken(args.exc_value or SystemExit(1))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: loop.put(None))
         loop.parts.link.start(config.broker, config_file)
         loop.run()
 
 
-def made(config_file: Path, config: Config, ends: ExitStack) -> Loop:
-    """Return the loop with all its parts on the pins chosen, not connected yet; `ends` takes them down. Raise DoorError."""
+def made(config_file: Path, config: Config, ends: ExitStack, *, begun: Callable[[Loop], None] = lambda _loop: None) -> Loop:
+    """Return the loop with all its parts on the pins chosen, not connected yet; `ends` takes them down. Raise DoorError.
+
+    `begun` is called once there is a loop to stop, before anybody can tap.
+    """
     settings, keys = settings_of(config_file, config), read_keys(config_file, config)
     folder = _own_folder(config_file, config, ends)
-    return _loop(config_file, config, settings, keys, folder, ends)
+    return _loop(config_file, config, settings, keys, folder, ends, begun)
 
 
 def check(config_file: Path) -> None:
@@ -81,7 +83,21 @@ def _own_folder(config_file: Path, config: Config, ends: ExitStack) -> Path:
     return folder
 
 
-def _loop(config_file: Path, config: Config, settings: Settings, keys: Keys, folder: Path, ends: ExitStack) -> Loop:
+def _stop_by_signal(loop: Loop) -> None:
+    """From here on a signal ends the loop after what is already in its inbox: what was tapped is written down all the same."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.put(None))
+
+
+def _loop(
+    config_file: Path,
+    config: Config,
+    settings: Settings,
+    keys: Keys,
+    folder: Path,
+    ends: ExitStack,
+    begun: Callable[[Loop], None],
+) -> Loop:
     store = SnapshotStore(folder / "snapshot.json")
     found = store.load(settings.door)
     snapshot, digest = found or (empty_snapshot(settings.door), None)
@@ -91,6 +107,7 @@ def _loop(config_file: Path, config: Config, settings: Settings, keys: Keys, fol
     state = State(snapshot=snapshot, digest=digest, mode=mode, sequence=journal.sequence)
     deadline = config.timing.journal_deadline_seconds
     loop = Loop(settings, state, version=version("hubkey"), journal_deadline_seconds=deadline)
+    begun(loop)
     if journal_trouble is not None:
         loop.put(h.JournalReported(journal_trouble, 0))
     for about, trouble in (("snapshot_lost", store.trouble), ("mode_lost", mode_trouble), ("journal_lost", _lost(journal))):
