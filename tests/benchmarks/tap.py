@@ -78,8 +78,9 @@ def _hub(building: Building) -> Door:
 
 def _check_decided_by(building: Building, who: str) -> None:
     """The figures would be worth nothing if the door had stopped waiting for the server."""
-    wait_for(lambda: len(building.desk().taps()) >= TAPS, "the taps are stored", limit_seconds=30)
-    wrong = [tap for tap in building.desk().taps() if tap.decided_by != who]
+    desk = building.desk()
+    wait_for(lambda: len(desk.taps()) >= TAPS, "the taps are stored", limit_seconds=30)
+    wrong = [tap for tap in desk.taps() if tap.decided_by != who]
     if len(wrong) > TAPS // 20:
         raise RuntimeError(f"{len(wrong)} taps were not decided by the {who}")
 
