@@ -21,6 +21,7 @@ CHECKS = (
     "clock untrusted and no standing right: clock_untrusted, unless the door's rules admit",
     "snapshot expired and no standing right: snapshot_expired",
     "no open window: no_booking if all the rights are bookings, else outside_hours",
+    "burglar alarm of the site armed, as far as the server knows: alarm_armed",
     "space full: space_full; alone, by the door's rules",
     "quota used: quota_used; alone, by the door's rules",
     "granted, by the first open right",
@@ -35,6 +36,9 @@ class Decision:
     reason: Reason | None = None
     cause: str | None = None
     passes_lock_down: bool = False
+    may_disarm: bool = False
+    starts_unlocking: bool = False
+    extended: bool = False
 
     @property
     def granted(self) -> bool:
@@ -63,7 +67,7 @@ def decide(rights: Rights, live: LiveFacts | None, tag: TagHash, moment: Moment)
     right = _first_open(rights, believed, moment, doubt)
     if right is None:
         return Decision(reason=Reason.NO_BOOKING if all(r.booked for r in here) else Reason.OUTSIDE_HOURS)
-    return _against_live(rights, live, right)
+    return _against_live(rights, live, right, extended=held.extended)
 
 
 def _believed(rights: Rights, here: list[Right], moment: Moment) -> tuple[list[Right], Reason | None]:
@@ -87,11 +91,19 @@ def _is_open(rights: Rights, right: Right, now: datetime) -> bool:
     return any(window.covers(now) for window in rights.windows(right.windows))
 
 
-def _against_live(rights: Rights, live: LiveFacts | None, right: Right) -> Decision:
+def _against_live(rights: Rights, live: LiveFacts | None, right: Right, *, extended: bool) -> Decision:
+    if live is not None and live.alarm_armed:
+        return Decision(reason=Reason.ALARM_ARMED)
     full = not rights.rules.full_space_admits_alone if live is None else live.space_full
     used = not rights.rules.used_quota_admits_alone if live is None else live.quota_used
     if full:
         return Decision(reason=Reason.SPACE_FULL)
     if used:
         return Decision(reason=Reason.QUOTA_USED)
-    return Decision(cause=right.cause, passes_lock_down=right.passes_lock_down)
+    return Decision(
+        cause=right.cause,
+        passes_lock_down=right.passes_lock_down,
+        may_disarm=right.may_disarm,
+        starts_unlocking=right.starts_unlocking,
+        extended=extended,
+    )

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from access_contract.entries import Outcome
-from access_contract.snapshot import Instant
+from access_contract.snapshot import Head, Instant, TagRights, Window
 from access_contract.vocabulary import AccessPointId, Assurance, ClockQuality, DoorMode, TagHash
 
 VERSION = 1
@@ -80,6 +80,9 @@ class Status(_Message, tag="status", frozen=True, kw_only=True):
     snapshot_number: Count = 0
     snapshot_digest: str | None = None
     mode: DoorMode = DoorMode.LOCKED
+    unlocked: bool = False
+    lock_down: Count = 0
+    alarm_armed: bool | None = None
     contact_open: bool | None = None
     clock: ClockQuality = ClockQuality.UNTRUSTED
     reader: str | None = None
@@ -104,6 +107,9 @@ class Answer(_Message, tag="answer", frozen=True, kw_only=True):
     reason: str | None = None
     cause: str | None = None
     passes_lock_down: bool = False
+    may_disarm: bool = False
+    starts_unlocking: bool = False
+    extended: bool = False
     known: Count = 0
 
 
@@ -135,6 +141,22 @@ class SnapshotCurrent(_Message, tag="snapshot_current", frozen=True, kw_only=Tru
     digest: str
 
 
+class SnapshotDelta(_Message, tag="snapshot_delta", frozen=True, kw_only=True):
+    """What changed between two snapshots. Applied whole, in one transaction, and only onto the one with `from_digest`.
+
+    Window sets and tags under `put` are new or take the place of their namesakes. One too large for a message is not sent: the
+    server sends the whole snapshot instead.
+    """
+
+    from_digest: str
+    digest: str
+    head: Head
+    put_window_sets: dict[str, tuple[Window, ...]] = {}
+    drop_window_sets: list[str] = []
+    put_tags: dict[TagHash, TagRights] = {}
+    drop_tags: list[TagHash] = []
+
+
 class Open(_Message, tag="open", frozen=True, kw_only=True):
     """Open the door once, as a tap would. `nonce` is the door's latest, so that a replay opens nothing."""
 
@@ -160,7 +182,7 @@ class SetMode(_Message, tag="set_mode", frozen=True, kw_only=True):
 
 
 Command = Open | Capture | SetMode
-ToDoor = Answer | Acknowledgement | SnapshotPart | SnapshotCurrent | Open | Capture | SetMode
+ToDoor = Answer | Acknowledgement | SnapshotPart | SnapshotCurrent | SnapshotDelta | Open | Capture | SetMode
 
 # --- journal events --------------------------------------------------------------------------------------------------
 

@@ -42,13 +42,19 @@ class Right(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     standing: bool = False
     passes_lock_down: bool = False
     booked: bool = False
+    may_disarm: bool = False
+    starts_unlocking: bool = False
 
 
 class TagRights(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All the rights of one tag at one door. `refused` outranks them (server only: a door never holds such a tag)."""
+    """All the rights of one tag at one door. `refused` outranks them (server only: a door never holds such a tag).
+
+    `extended` gives the holder the longer of the door's two times, at the lock and until the leaf is held open.
+    """
 
     rights: tuple[Right, ...] = ()
     refused: Reason | None = None
+    extended: bool = False
 
 
 class DoorRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,14 +66,36 @@ class DoorRules(msgspec.Struct, frozen=True, kw_only=True):
     used_quota_admits_alone: bool = True
 
 
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything one door knows of who may pass it. `number` grows with every change; `expires_at` bounds its use alone."""
+class Unlocking(msgspec.Struct, frozen=True, kw_only=True):
+    """When the door stands unlocked by itself: in these windows; with `first_in`, only once somebody whose right
+    `starts_unlocking` was admitted in the window."""
+
+    windows: str
+    first_in: bool = False
+
+
+class LockDown(msgspec.Struct, frozen=True, kw_only=True):
+    """The last word on a lock-down that covers this door. `number` grows with each word; a lower or equal one changes nothing."""
+
+    number: int
+    on: bool
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What a snapshot says of the door itself. `number` grows with every change; `expires_at` bounds its use alone."""
 
     door: DoorId
     number: int
     made_at: Instant
     expires_at: Instant
     rules: DoorRules = DoorRules()
+    unlocking: Unlocking | None = None
+    lock_down: LockDown | None = None
+
+
+class Snapshot(Head, frozen=True, kw_only=True):
+    """Everything one door knows of who may pass it."""
+
     window_sets: dict[str, tuple[Window, ...]] = {}
     tags: dict[TagHash, TagRights] = {}
 
@@ -94,6 +122,7 @@ class LiveFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     space_full: bool = False
     quota_used: bool = False
+    alarm_armed: bool = False
 
 
 def digest(content: bytes) -> str:

@@ -26,6 +26,9 @@ def answer(ask: Ask, *, index: Snapshot, tag_key: bytes, sealing_key: X25519Priv
         reason=decision.reason,
         cause=decision.cause,
         passes_lock_down=decision.passes_lock_down,
+        may_disarm=decision.may_disarm,
+        starts_unlocking=decision.starts_unlocking,
+        extended=decision.extended,
         known=known,
     )
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from access_contract import messages as m
 from access_contract.entries import Outcome
-from access_contract.snapshot import DoorRules, Right, Snapshot, TagRights, Window
+from access_contract.snapshot import DoorRules, Head, LockDown, Right, Snapshot, TagRights, Unlocking, Window
 from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, DoorMode, TagHash
 
 FOLDER = Path(__file__).parent / "v1"
@@ -49,6 +49,16 @@ SAMPLES: dict[str, msgspec.Struct] = {
     "acknowledgement": m.Acknowledgement(journal="j-1", up_to=9, missing=[4, 5]),
     "snapshot_part": m.SnapshotPart(number=3, digest="ab" * 32, part=0, parts=1, content=b"{}"),
     "snapshot_current": m.SnapshotCurrent(digest="ab" * 32),
+    "snapshot_delta": m.SnapshotDelta(
+        from_digest="ab" * 32, digest="cd" * 32,
+        head=Head(
+            door=DOOR, number=4, made_at=AT, expires_at=AT + timedelta(days=14),
+            unlocking=Unlocking(windows="w2", first_in=True), lock_down=LockDown(number=2, on=True),
+        ),
+        put_window_sets={"w2": (Window(AT, AT + timedelta(hours=1)),)}, drop_window_sets=["w1"],
+        put_tags={TAG: TagRights(rights=(Right(cause="grant:1", windows="w2", access_points=(IN,), may_disarm=True),), extended=True)},
+        drop_tags=[TagHash("00" * 32)],
+    ),
     "open": m.Open(command="c-1", nonce="n-1", by="host"),
     "capture": m.Capture(command="c-2", nonce="n-1", until=AT + timedelta(seconds=60)),
     "set_mode": m.SetMode(command="c-3", nonce="n-1", mode=DoorMode.LOCKED_DOWN),
