@@ -12,7 +12,7 @@ import pytest
 from access_contract import envelope, messages, topics
 from access_contract.decide import CHECKS
 from access_contract.entries import ENTRY_TABLE
-from access_contract.snapshot import DoorRules, Right, Snapshot
+from access_contract.snapshot import DoorRules, LockDown, Right, Snapshot, TagRights, Unlocking
 from access_contract.vocabulary import ClockQuality, DoorId, DoorMode, Reason
 
 PAGE = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -21,7 +21,18 @@ EVENTS = [*messages.What.__args__]
 FIELDS = sorted(
     {
         field.encode_name
-        for shape in (*MESSAGES, *EVENTS, messages.Event, Right, Snapshot, DoorRules, envelope.Envelope)
+        for shape in (
+            *MESSAGES,
+            *EVENTS,
+            messages.Event,
+            Right,
+            TagRights,
+            Snapshot,
+            DoorRules,
+            Unlocking,
+            LockDown,
+            envelope.Envelope,
+        )
         for field in msgspec.structs.fields(shape)
     }
 )
@@ -77,5 +88,5 @@ def test_the_page_names_no_field_that_is_not_there() -> None:
     """Every field in the first column of a table exists in the code."""
     known = {*FIELDS, *(kind_of(shape) for shape in EVENTS)}
     rows = [line.split("|")[1] for line in PAGE.splitlines() if line.startswith("| `") and "hubkey/v1" not in line]
-    named = {word.removeprefix("rules.") for row in rows for word in row.replace("`", "").replace(",", " ").split()}
+    named = {word.rpartition(".")[2] for row in rows for word in row.replace("`", "").replace(",", " ").split()}
     assert named - known - {"open", "closed", "unseen"} == set()
