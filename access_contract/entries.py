@@ -52,6 +52,9 @@ ENTRY_TABLE: dict[tuple[Leaf, Until], Outcome] = {
 }
 """Granted tap -> outcome. Two granted taps may share one opening, and both count."""
 
+UNDER_FIRE = Outcome.DOUBTFUL
+"""What a granted tap becomes while the fire contact says fire: the lock may have no current, and an opening is nobody's."""
+
 
 def outcome(leaf: Leaf, until: Until) -> Outcome:
     """Return what became of a granted tap, given the leaf at the tap and what was seen first until relock."""

@@ -89,6 +89,7 @@ class Status(_Message, tag="status", frozen=True, kw_only=True):
     attention: list[str] = []
     version: str | None = None
     simulated: bool = False
+    known_keys: list[str] = []
 
 
 FromDoor = Ask | Request | Captured | Events | Status
@@ -181,8 +182,21 @@ class SetMode(_Message, tag="set_mode", frozen=True, kw_only=True):
     mode: DoorMode
 
 
+class ServerKeys(_Message, tag="keys", frozen=True, kw_only=True):
+    """All the server's public keys from now on: what signs its word, by key id, and what tag numbers are sealed to (raw, 32 bytes).
+
+    `number` grows with every step of a rotation. A door keeps them durably, drops the others, and never its last one: one of the
+    signing keys is one that it holds already.
+    """
+
+    number: Count
+    signing: dict[Identifier, bytes]
+    sealing_id: Identifier
+    sealing: bytes
+
+
 Command = Open | Capture | SetMode
-ToDoor = Answer | Acknowledgement | SnapshotPart | SnapshotCurrent | SnapshotDelta | Open | Capture | SetMode
+ToDoor = Answer | Acknowledgement | SnapshotPart | SnapshotCurrent | SnapshotDelta | Open | Capture | SetMode | ServerKeys
 
 # --- journal events --------------------------------------------------------------------------------------------------
 
@@ -199,7 +213,10 @@ class ClockSynced(msgspec.Struct, frozen=True, kw_only=True, tag="clock_synced",
 
 
 class Tapped(msgspec.Struct, frozen=True, kw_only=True, tag="tapped", tag_field="kind", omit_defaults=True):
-    """A tag was read once and decided on. `own_*` is what the door alone said, `server_*` what the server answered in time."""
+    """A tag was read once and decided on. `own_*` is what the door alone said, `server_*` what the server answered in time.
+
+    `unlocked` says that the door stood unlocked, by its mode or by its unlocking hours.
+    """
 
     access_point: AccessPointId
     tag: TagHash | None
@@ -215,6 +232,7 @@ class Tapped(msgspec.Struct, frozen=True, kw_only=True, tag="tapped", tag_field=
     known: Count = 0
     contact_open: bool | None = None
     mode: DoorMode = DoorMode.LOCKED
+    unlocked: bool = False
     assurance: Assurance = Assurance.A0
     simulated: bool = False
 
@@ -236,12 +254,23 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True, tag="closed", tag_field=
     """The contact saw the leaf close."""
 
 
+class PreAlarm(msgspec.Struct, frozen=True, kw_only=True, tag="pre_alarm", tag_field="kind"):
+    """The leaf will soon have been open for longer than the door allows; the buzzer says so."""
+
+
 class HeldOpen(msgspec.Struct, frozen=True, kw_only=True, tag="held_open", tag_field="kind"):
     """The leaf has been open for longer than the door allows."""
 
 
 class ExitRequested(msgspec.Struct, frozen=True, kw_only=True, tag="exit_requested", tag_field="kind"):
     """The exit button was pressed. The way out is wired past the agent; it only hears of it."""
+
+
+class DisarmRequested(msgspec.Struct, frozen=True, kw_only=True, tag="disarm_requested", tag_field="kind"):
+    """The burglar alarm was asked to disarm for this tag; what became of the tap is its own event, written afterwards."""
+
+    access_point: AccessPointId
+    tag: TagHash
 
 
 class CommandDone(msgspec.Struct, frozen=True, kw_only=True, tag="command_done", tag_field="kind"):
@@ -253,9 +282,17 @@ class CommandDone(msgspec.Struct, frozen=True, kw_only=True, tag="command_done",
 
 
 class ModeChanged(msgspec.Struct, frozen=True, kw_only=True, tag="mode_changed", tag_field="kind"):
-    """The door's mode is this from now on."""
+    """The door's mode is this from now on, `because` of a "command" or of a word on a "lock_down"."""
 
     mode: DoorMode
+    because: str = "command"
+
+
+class UnlockingChanged(msgspec.Struct, frozen=True, kw_only=True, tag="unlocking_changed", tag_field="kind"):
+    """In mode locked the door stands unlocked by its unlocking hours, or no longer; `because` says what began or ended it."""
+
+    unlocked: bool
+    because: str
 
 
 class Attention(msgspec.Struct, frozen=True, kw_only=True, tag="attention", tag_field="kind"):
@@ -267,7 +304,20 @@ class Attention(msgspec.Struct, frozen=True, kw_only=True, tag="attention", tag_
 
 
 What = (
-    Booted | ClockSynced | Tapped | Passed | Opened | Closed | HeldOpen | ExitRequested | CommandDone | ModeChanged | Attention
+    Booted
+    | ClockSynced
+    | Tapped
+    | Passed
+    | Opened
+    | Closed
+    | PreAlarm
+    | HeldOpen
+    | ExitRequested
+    | DisarmRequested
+    | CommandDone
+    | ModeChanged
+    | UnlockingChanged
+    | Attention
 )
 
 

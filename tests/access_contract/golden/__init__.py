@@ -62,6 +62,9 @@ SAMPLES: dict[str, msgspec.Struct] = {
     "open": m.Open(command="c-1", nonce="n-1", by="host"),
     "capture": m.Capture(command="c-2", nonce="n-1", until=AT + timedelta(seconds=60)),
     "set_mode": m.SetMode(command="c-3", nonce="n-1", mode=DoorMode.LOCKED_DOWN),
+    "keys": m.ServerKeys(
+        number=1_769_835_600, signing={"k1": bytes(range(32)), "k2": bytes(range(32, 64))}, sealing_id="s1", sealing=bytes(32),
+    ),
     "event_booted": _event(m.Booted(version="0.1.0", continues="j-0")),
     "event_clock_synced": _event(m.ClockSynced()),
     "event_tapped": _event(
@@ -73,10 +76,13 @@ SAMPLES: dict[str, msgspec.Struct] = {
     "event_passed": _event(m.Passed(tap=7, outcome=Outcome.ENTERED), sequence=8),
     "event_opened": _event(m.Opened(forced=True)),
     "event_closed": _event(m.Closed()),
+    "event_pre_alarm": _event(m.PreAlarm()),
     "event_held_open": _event(m.HeldOpen()),
     "event_exit_requested": _event(m.ExitRequested()),
+    "event_disarm_requested": _event(m.DisarmRequested(access_point=IN, tag=TAG)),
     "event_command_done": _event(m.CommandDone(command="c-1", did="open", refusal="nonce_stale")),
     "event_mode_changed": _event(m.ModeChanged(mode=DoorMode.BLOCKED)),
+    "event_unlocking_changed": _event(m.UnlockingChanged(unlocked=True, because="first_in")),
     "event_attention": _event(m.Attention(about="journal_slow", raised=True, detail="5.0 s")),
     "snapshot": Snapshot(
         door=DOOR, number=3, made_at=AT, expires_at=AT + timedelta(days=14), rules=DoorRules(),
