@@ -21,7 +21,7 @@ CHECKS = (
     "clock untrusted and no standing right: clock_untrusted, unless the door's rules admit",
     "snapshot expired and no standing right: snapshot_expired",
     "no open window: no_booking if all the rights are bookings, else outside_hours",
-    "burglar alarm of the site armed, as far as the server knows: alarm_armed",
+    "burglar alarm of the site armed: alarm_armed; alone, by the door's rules",
     "space full: space_full; alone, by the door's rules",
     "quota used: quota_used; alone, by the door's rules",
     "granted, by the first open right",
@@ -92,7 +92,7 @@ def _is_open(rights: Rights, right: Right, now: datetime) -> bool:
 
 
 def _against_live(rights: Rights, live: LiveFacts | None, right: Right, *, extended: bool) -> Decision:
-    if live is not None and live.alarm_armed:
+    if not rights.rules.unknown_alarm_admits_alone if live is None else live.alarm_armed:
         return Decision(reason=Reason.ALARM_ARMED)
     full = not rights.rules.full_space_admits_alone if live is None else live.space_full
     used = not rights.rules.used_quota_admits_alone if live is None else live.quota_used

@@ -8,12 +8,20 @@ It names no person. The empty snapshot refuses everyone.
 from __future__ import annotations
 
 import hashlib
+import zlib
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Protocol
 
 import msgspec
 
 from access_contract.vocabulary import AccessPointId, Assurance, DoorId, Reason, TagHash
+
+UNPACKED_BYTES_MAX = 64 * 1024 * 1024
+"""No snapshot is larger, however little room it takes when packed."""
+BUCKETS = tuple(f"{number:02x}" for number in range(256))
+"""A tag belongs to the bucket that its hash begins with, so that a change of one tag reads 1/256 of them."""
+EMPTY_BUCKET = "0" * 64
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """An aware instant; on the wire RFC 3339 in UTC ending in Z."""
@@ -64,6 +72,7 @@ class DoorRules(msgspec.Struct, frozen=True, kw_only=True):
     untrusted_clock_admits: bool = False
     full_space_admits_alone: bool = True
     used_quota_admits_alone: bool = True
+    unknown_alarm_admits_alone: bool = True
 
 
 class Unlocking(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,11 +134,6 @@ class LiveFacts(msgspec.Struct, frozen=True, kw_only=True):
     alarm_armed: bool = False
 
 
-def digest(content: bytes) -> str:
-    """Return the SHA-256 of a snapshot's exact bytes, in hex: what a door reports and a server compares."""
-    return hashlib.sha256(content).hexdigest()
-
-
 def encode(snapshot: Snapshot) -> bytes:
     """Return the snapshot's one byte form (JSON, keys of tags and window sets in order)."""
     return msgspec.json.encode(snapshot, order="deterministic")
@@ -138,3 +142,63 @@ def encode(snapshot: Snapshot) -> bytes:
 def decode(content: bytes) -> Snapshot:
     """Return the snapshot in `content`. Raise msgspec.ValidationError or msgspec.DecodeError if it is none."""
     return msgspec.json.decode(content, type=Snapshot)
+
+
+def exact(value: Head | TagRights | tuple[Window, ...]) -> bytes:
+    """Return the bytes that stand for `value` in a snapshot, and that its digest is taken over."""
+    return msgspec.json.encode(value, order="deterministic")
+
+
+def head_of(snapshot: Snapshot) -> Head:
+    """Return what the snapshot says of the door itself."""
+    return Head(**{name: getattr(snapshot, name) for name in Head.__struct_fields__})
+
+
+def bucket_digest(entries: Iterable[tuple[TagHash, bytes]]) -> str:
+    """Return the SHA-256 (hex) over a bucket's tags in order of their hashes, each with its exact bytes."""
+    return _digest_of_pairs(entries) or EMPTY_BUCKET
+
+
+def window_sets_digest(entries: Iterable[tuple[str, bytes]]) -> str:
+    """Return the SHA-256 (hex) over all window sets in order of their names, each with its exact bytes."""
+    return _digest_of_pairs(entries) or hashlib.sha256().hexdigest()
+
+
+def snapshot_digest(head: bytes, window_sets: str, buckets: Mapping[str, str]) -> str:
+    """Return a snapshot's digest from its head's exact bytes and the digests of its window sets and buckets.
+
+    A bucket that is not in `buckets` is empty.
+    """
+    lines = [head, window_sets.encode(), *(buckets.get(bucket, EMPTY_BUCKET).encode() for bucket in BUCKETS)]
+    return hashlib.sha256(b"".join(line + b"\n" for line in lines)).hexdigest()
+
+
+def digest_of(snapshot: Snapshot) -> str:
+    """Return the digest of what `snapshot` says: what a door reports and a server compares."""
+    buckets: dict[str, list[tuple[TagHash, bytes]]] = {}
+    for tag, rights in snapshot.tags.items():
+        buckets.setdefault(tag[:2], []).append((tag, exact(rights)))
+    sets = window_sets_digest((name, exact(windows)) for name, windows in snapshot.window_sets.items())
+    return snapshot_digest(exact(head_of(snapshot)), sets, {name: bucket_digest(held) for name, held in buckets.items()})
+
+
+def _digest_of_pairs(entries: Iterable[tuple[str, bytes]]) -> str | None:
+    lines = [name.encode() + b"\x00" + content + b"\n" for name, content in sorted(entries)]
+    return hashlib.sha256(b"".join(lines)).hexdigest() if lines else None
+
+
+def pack(content: bytes) -> bytes:
+    """Return the bytes in which a snapshot travels, to be cut into parts: its JSON, compressed by zlib."""
+    return zlib.compress(content, 6)
+
+
+def unpack(packed: bytes) -> bytes:
+    """Return what was packed. Raise ValueError if it is not whole, or larger than UNPACKED_BYTES_MAX."""
+    stream = zlib.decompressobj()
+    try:
+        content = stream.decompress(packed, UNPACKED_BYTES_MAX)
+    except zlib.error as error:
+        raise ValueError(f"not compressed by zlib: {error}") from None
+    if not stream.eof or stream.unused_data:
+        raise ValueError("not one whole snapshot, or too large")
+    return content

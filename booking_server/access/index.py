@@ -16,8 +16,9 @@ from access_contract.snapshot import Snapshot, Window
 from access_contract.vocabulary import DoorId, Reason
 from booking_server import civil
 from booking_server.access import service as access
-from booking_server.access.rules import HORIZON, HeldRight, HeldTag, Point, index_of_door, opened_points
+from booking_server.access.rules import HORIZON, HeldRight, HeldTag, OwnHours, Point, index_of_door, joined, opened_points
 from booking_server.bookings import service as bookings
+from booking_server.doors import hours, lock_down
 from booking_server.doors import service as doors
 from booking_server.people import service as people
 from booking_server.places import service as places
@@ -37,6 +38,7 @@ def build(tx: Connection, *, now: datetime) -> dict[DoorId, Snapshot]:
     opens = {area: opened_points(points, parents, area) for area in {right.area_id for right in rights}}
     at_door = _by_door(rights, opens)
     suspended, change = people.suspended(tx), access.latest_change(tx)
+    longer, unlocking, words = people.with_longer_time(tx), _unlocking(tx, now), lock_down.last_words(tx)
     return {
         door.id: index_of_door(
             door=door.id,
@@ -44,9 +46,11 @@ def build(tx: Connection, *, now: datetime) -> dict[DoorId, Snapshot]:
             expiry_days=door.snapshot_expiry_days,
             change=change,
             now=now,
-            tags=[_held(tag, suspended) for tag in tags.held_tags(tx, door.id)],
+            tags=[_held(tag, suspended, longer) for tag in tags.held_tags(tx, door.id)],
             rights=at_door.get(door.id, ()),
             opens=opens,
+            unlocking=unlocking.get(door.id),
+            lock_down=lock_down.for_door(words.get(door.site_id)),
         )
         for door in doors.doors(tx)
         if door.retired_at is None
@@ -61,13 +65,31 @@ def _by_door(rights: Iterable[HeldRight], opens: Mapping[int, set[tuple[str, str
     return found
 
 
-def _held(tag: tags.HeldTag, suspended: set[int]) -> HeldTag:
+def _held(tag: tags.HeldTag, suspended: set[int], longer: set[int]) -> HeldTag:
     reason = None
     if tag.blocked:
         reason = Reason.TAG_BLOCKED
     elif tag.person_id in suspended:
         reason = Reason.MEMBER_SUSPENDED
-    return HeldTag(hash=tag.hash, person_id=tag.person_id, refused=reason)
+    return HeldTag(hash=tag.hash, person_id=tag.person_id, refused=reason, extended=tag.person_id in longer)
+
+
+def _unlocking(tx: Connection, now: datetime) -> dict[str, OwnHours]:
+    """Return the windows in which each door stands unlocked by itself; a door without hours has none."""
+    zones = {site.id: ZoneInfo(site.time_zone) for site in places.sites(tx)}
+    every = hours.hours(tx)
+    found: dict[str, OwnHours] = {}
+    for door in doors.doors(tx):
+        own = [one for one in every if one.door_id == door.id]
+        if own:
+            windows = joined(window for one in own for window in _hours_windows(one, now, zones[door.site_id]))
+            found[door.id] = OwnHours(windows=windows, waits=door.unlocking_waits)
+    return found
+
+
+def _hours_windows(one: hours.UnlockingHours, now: datetime, zone: ZoneInfo) -> Iterable[Window]:
+    first, last = _days_ahead(now, zone)
+    return _windows(first, last, one.weekdays, one.from_time, one.until_time, zone)
 
 
 def _granted(tx: Connection, now: datetime) -> Iterable[HeldRight]:
@@ -88,6 +110,8 @@ def _granted(tx: Connection, now: datetime) -> Iterable[HeldRight]:
             windows=expanded[hours],
             standing=grant.standing and grant.from_day <= civil.vat_day(_midnight(now), zone),
             passes_lock_down=grant.passes_lock_down,
+            may_disarm=grant.may_disarm,
+            starts_unlocking=grant.starts_unlocking,
         )
 
 
@@ -97,22 +121,20 @@ def _midnight(now: datetime) -> datetime:
 
 def _span(grant: access.Grant, now: datetime, zone: ZoneInfo) -> tuple[date, date]:
     """Begin a day early, for windows that run past midnight; the days do not change within a UTC day, nor does the snapshot."""
-    midnight = _midnight(now)
-    first, last = midnight.astimezone(zone).date() - _ONE_DAY, (midnight + HORIZON).astimezone(zone).date()
+    first, last = _days_ahead(now, zone)
     return max(first, grant.from_day), last if grant.until_day is None else min(last, grant.until_day)
 
 
+def _days_ahead(now: datetime, zone: ZoneInfo) -> tuple[date, date]:
+    midnight = _midnight(now)
+    return midnight.astimezone(zone).date() - _ONE_DAY, (midnight + HORIZON).astimezone(zone).date()
+
+
 def _windows(first: date, last: date, weekdays: int, from_time: time, until_time: time, zone: ZoneInfo) -> tuple[Window, ...]:
-    """Return the windows in order; those that touch are one, so that a whole week's access is one window."""
-    joined: list[Window] = []
-    for start, end in civil.weekly_windows(
+    weekly = civil.weekly_windows(
         from_day=first, until_day=last, weekdays=weekdays, from_time=from_time, until_time=until_time, zone=zone
-    ):
-        if joined and start <= joined[-1].end:
-            joined[-1] = Window(joined[-1].start, max(end, joined[-1].end))
-        else:
-            joined.append(Window(start, end))
-    return tuple(joined)
+    )
+    return joined(Window(start, end) for start, end in weekly)
 
 
 def _booked(tx: Connection, now: datetime) -> Iterable[HeldRight]:

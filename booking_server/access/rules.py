@@ -14,7 +14,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import msgspec
 
-from access_contract.snapshot import DoorRules, Right, Snapshot, TagRights, Window
+from access_contract.snapshot import DoorRules, LockDown, Right, Snapshot, TagRights, Unlocking, Window
 from access_contract.vocabulary import AccessPointId, DoorId, Reason, TagHash
 
 HORIZON = timedelta(days=35)
@@ -43,15 +43,26 @@ class HeldRight:
     standing: bool = False
     passes_lock_down: bool = False
     booked: bool = False
+    may_disarm: bool = False
+    starts_unlocking: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldTag:
-    """A tag as one door names it, who holds it, and why it is refused if it is."""
+    """A tag as one door names it, who holds it, why it is refused if it is, and whether the holder needs longer."""
 
     hash: TagHash
     person_id: int | None
     refused: Reason | None = None
+    extended: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnHours:
+    """When a door stands unlocked by itself, as windows; with `waits` only once somebody has come."""
+
+    windows: tuple[Window, ...]
+    waits: bool
 
 
 def opened_points(points: Iterable[Point], parents: Mapping[int, int | None], area_id: int) -> set[tuple[str, str]]:
@@ -69,6 +80,17 @@ def _upwards(parents: Mapping[int, int | None], area_id: int) -> set[int]:
     return found
 
 
+def joined(windows: Iterable[Window]) -> tuple[Window, ...]:
+    """Return the windows in order; those that touch or overlap are one, so that a whole week's access is one window."""
+    found: list[Window] = []
+    for window in sorted(windows):
+        if found and window.start <= found[-1].end:
+            found[-1] = Window(found[-1].start, max(window.end, found[-1].end))
+        else:
+            found.append(window)
+    return tuple(found)
+
+
 def window_set_name(windows: tuple[Window, ...]) -> str:
     """Return the same short name for the same windows, always."""
     return hashlib.sha256(msgspec.json.encode(windows)).hexdigest()[:16]
@@ -84,6 +106,8 @@ def index_of_door(
     tags: Iterable[HeldTag],
     rights: Iterable[HeldRight],
     opens: Mapping[int, set[tuple[str, str]]],
+    unlocking: OwnHours | None = None,
+    lock_down: LockDown | None = None,
 ) -> Snapshot:
     """Return all that is known of who may pass `door`, refused tags among them. `opens` is opened_points by area."""
     made_at = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
@@ -97,13 +121,16 @@ def index_of_door(
     for tag in tags:
         mine = () if tag.person_id is None else tuple(sorted(of_person.get(tag.person_id, ()), key=lambda r: r.cause))
         if tag.refused is not None or mine:
-            known[tag.hash] = TagRights(rights=mine if tag.refused is None else (), refused=tag.refused)
+            rights_here = mine if tag.refused is None else ()
+            known[tag.hash] = TagRights(rights=rights_here, refused=tag.refused, extended=tag.extended and bool(rights_here))
     return Snapshot(
         door=door,
         number=change * _DAYS + made_at.toordinal(),
         made_at=made_at,
         expires_at=made_at + timedelta(days=expiry_days),
         rules=rules,
+        unlocking=None if unlocking is None else _unlocking(unlocking, sets),
+        lock_down=lock_down,
         window_sets=sets,
         tags=known,
     )
@@ -119,13 +146,23 @@ def _right(held: HeldRight, points: tuple[AccessPointId, ...], sets: dict[str, t
         standing=held.standing,
         passes_lock_down=held.passes_lock_down,
         booked=held.booked,
+        may_disarm=held.may_disarm,
+        starts_unlocking=held.starts_unlocking,
     )
+
+
+def _unlocking(hours: OwnHours, sets: dict[str, tuple[Window, ...]]) -> Unlocking:
+    name = window_set_name(hours.windows)
+    sets[name] = hours.windows
+    return Unlocking(windows=name, first_in=hours.waits)
 
 
 def for_door(index: Snapshot) -> Snapshot:
     """Return what the door itself may hold: only tags that it may admit, and only the windows they use."""
     tags = {name: held for name, held in index.tags.items() if held.refused is None}
     used = {right.windows for held in tags.values() for right in held.rights}
+    if index.unlocking is not None:
+        used.add(index.unlocking.windows)
     sets = {name: windows for name, windows in index.window_sets.items() if name in used}
     return msgspec.structs.replace(index, tags=tags, window_sets=sets)
 

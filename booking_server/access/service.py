@@ -45,6 +45,8 @@ class Grant:
     until_time: time
     standing: bool
     passes_lock_down: bool
+    may_disarm: bool
+    starts_unlocking: bool
     granted_at: datetime
     withdrawn_at: datetime | None
 
@@ -63,6 +65,8 @@ def grant_access(
     until_time: time = MIDNIGHT,
     standing: bool = False,
     passes_lock_down: bool = False,
+    may_disarm: bool = False,
+    starts_unlocking: bool = False,
 ) -> Grant:
     """Give a person access to an area. Raise Invalid at the field that is wrong; NotFound; NotAllowed."""
     actor.must_be(Role.HOST)
@@ -84,6 +88,8 @@ def grant_access(
         "until_time": until_time,
         "standing": standing,
         "passes_lock_down": passes_lock_down,
+        "may_disarm": may_disarm,
+        "starts_unlocking": starts_unlocking,
         "granted_at": now,
     }
     number = int(tx.execute(insert(grant_table).values(row).returning(grant_table.c.id)).scalar_one())

@@ -20,6 +20,8 @@ grants = Table(
     Column("passes_lock_down", Boolean, nullable=False),
     Column("granted_at", UtcDateTime, nullable=False),
     Column("withdrawn_at", UtcDateTime, nullable=True),
+    Column("may_disarm", Boolean, nullable=False, server_default="0"),
+    Column("starts_unlocking", Boolean, nullable=False, server_default="0"),
     CheckConstraint("weekdays between 1 and 127", name="weekdays"),
 )
 

@@ -37,6 +37,9 @@ def grant(person_id: int) -> Answer:
                 from_time=form.time("from_time"),
                 until_time=form.time("until_time"),
                 standing=form.ticked("standing"),
+                passes_lock_down=form.ticked("passes_lock_down"),
+                may_disarm=form.ticked("may_disarm"),
+                starts_unlocking=form.ticked("starts_unlocking"),
             )
     except Invalid as problem:
         return person_page(person_id, grant_form=form.refuse(problem), grant_open=True), 422

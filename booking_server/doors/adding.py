@@ -12,10 +12,10 @@ from access_contract.snapshot import DoorRules
 from access_contract.topics import is_door_id
 from access_contract.vocabulary import AccessPointId, DoorId
 from booking_server.access import changes
-from booking_server.access.rules import HORIZON
 from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
 from booking_server.doors import service as doors
+from booking_server.doors.alone import check_days
 from booking_server.doors.service import AccessPoint, Door, check_log
 from booking_server.errors import Invalid, NotFound
 from booking_server.keys import Vault
@@ -51,8 +51,7 @@ def add_door(
     actor.must_be(Role.HOST)
     _check_id(tx, door_id)
     _check_areas(tx, site_id, to_area_id, from_area_id)
-    if not 1 <= snapshot_expiry_days <= HORIZON.days:
-        raise Invalid("snapshot_expiry_days", "A door may decide alone for 1 to {days} days.", days=HORIZON.days)
+    check_days(snapshot_expiry_days)
     door = Door(
         id=DoorId(door_id),
         site_id=site_id,

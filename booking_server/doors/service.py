@@ -46,6 +46,7 @@ class Door:
     rules: DoorRules
     created_at: datetime
     retired_at: datetime | None
+    unlocking_waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +240,7 @@ def _door(row: Row[Any]) -> Door:
         rules=msgspec.convert(row.rules, DoorRules),
         created_at=row.created_at,
         retired_at=row.retired_at,
+        unlocking_waits=row.unlocking_waits,
     )
 
 

@@ -1,7 +1,19 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Doors, their access points, what was commanded, and what each door last said of itself."""
+"""Doors, their access points and unlocking hours, lock-downs, what was commanded, and what each door last said of itself."""
 
-from sqlalchemy import JSON, Boolean, CheckConstraint, Column, ForeignKey, Integer, LargeBinary, String, Table, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Time,
+    UniqueConstraint,
+)
 
 from booking_server.db import UtcDateTime, metadata
 
@@ -19,6 +31,7 @@ doors = Table(
     Column("rules", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("retired_at", UtcDateTime, nullable=True),
+    Column("unlocking_waits", Boolean, nullable=False, server_default="0"),
     CheckConstraint("log_named in ('priced', 'always', 'never')", name="log_named"),
 )
 
@@ -31,6 +44,29 @@ access_points = Table(
     Column("from_area_id", Integer, ForeignKey("areas.id"), nullable=True),
     Column("to_area_id", Integer, ForeignKey("areas.id"), nullable=True),
     UniqueConstraint("door_id", "point"),
+)
+
+unlocking_hours = Table(
+    "unlocking_hours",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("door_id", String(32), ForeignKey("doors.id"), nullable=False, index=True),
+    Column("weekdays", Integer, nullable=False),
+    Column("from_time", Time, nullable=False),
+    Column("until_time", Time, nullable=False),
+    CheckConstraint("weekdays between 1 and 127", name="weekdays"),
+)
+
+lock_downs = Table(
+    "lock_downs",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("site_id", Integer, ForeignKey("sites.id"), nullable=False, index=True),
+    Column("on", Boolean, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("reason", String(400), nullable=False),
+    sqlite_autoincrement=True,
 )
 
 commands = Table(

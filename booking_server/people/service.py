@@ -35,7 +35,8 @@ HASHER = PasswordHasher()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody who may hold keytags and book. `ended_at` closes a membership for good."""
+    """Somebody who may hold keytags and book. `ended_at` closes a membership for good; `extended_time` is for who needs longer
+    to pass a door."""
 
     id: int
     name: str
@@ -45,6 +46,7 @@ class Person:
     suspended_at: datetime | None
     ended_at: datetime | None
     created_at: datetime
+    extended_time: bool = False
 
     @property
     def active(self) -> bool:
@@ -167,6 +169,21 @@ def suspend_person(tx: Connection, actor: Actor, *, now: datetime, person_id: in
 def resume_person(tx: Connection, actor: Actor, *, now: datetime, person_id: int) -> Person:
     """Lift a suspension. Raise NotFound; NotAllowed."""
     return _set_suspended(tx, actor, now=now, person_id=person_id, at=None)
+
+
+def give_longer(tx: Connection, actor: Actor, *, now: datetime, person_id: int, extended_time: bool) -> Person:
+    """Say whether doors give a person the longer of their times. Raise NotFound; NotAllowed."""
+    actor.must_be(Role.HOST)
+    if _one(tx, person_id).extended_time is not extended_time:
+        tx.execute(update(people_table).where(people_table.c.id == person_id).values(extended_time=extended_time))
+        changes.note_change(tx, now=now, cause=f"person:{person_id}", person_id=person_id)
+        audit.note(tx, actor, now=now, act="longer_time_set", subject=f"person:{person_id}", extended_time=extended_time)
+    return _one(tx, person_id)
+
+
+def with_longer_time(tx: Connection) -> set[int]:
+    """Return the people who need the longer of a door's times."""
+    return set(tx.execute(select(people_table.c.id).where(people_table.c.extended_time)).scalars())
 
 
 def customer(tx: Connection, customer_id: int) -> Customer:

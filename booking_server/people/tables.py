@@ -27,6 +27,7 @@ people = Table(
     Column("suspended_at", UtcDateTime, nullable=True),
     Column("ended_at", UtcDateTime, nullable=True),
     Column("created_at", UtcDateTime, nullable=False),
+    Column("extended_time", Boolean, nullable=False, server_default="0"),
 )
 
 accounts = Table(
