@@ -26,7 +26,11 @@ from booking_server.config import BadConfiguration
 BEGINS = datetime(2020, 1, 1, tzinfo=UTC)
 """Long past, so that a machine whose clock is not set yet believes certificates and list all the same."""
 AUTHORITY_YEARS = 25
-"""Nothing renews a door's certificate by itself, so each lasts as long as the authority: none ends on a door unnoticed."""
+"""What nothing renews by itself lasts as long as the authority: a door by `door-files`, the broker, a server process."""
+ENROLLED_LIFE = timedelta(days=90)
+"""How long the certificate of an enrolled box lasts; it asks for the next one by itself when a third of this is left."""
+PAGES_LIFE = timedelta(days=800)
+"""How long the pages' own certificate lasts: some tablets take no longer one, even of an authority they were given."""
 BRIEF = timedelta(hours=1)
 
 
@@ -34,9 +38,10 @@ def authority_folder(state_folder: Path) -> Path:
     """Return where the authority's certificate, key and records lie; made at the first call."""
     folder = state_folder / "authority"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with alone(folder):
-        if not (folder / "ca.pem").exists():
-            _make_authority(folder)
+    if not (folder / "ca.pem").exists():  # written last
+        with alone(folder):
+            if not (folder / "ca.pem").exists():
+                _make_authority(folder)
     return folder
 
 
@@ -53,10 +58,15 @@ def issue(state_folder: Path, name: str) -> Path:
 
 def issue_to(state_folder: Path, name: str, folder: Path) -> None:
     """Write a new certificate for the client `name` (its common name), its key and ca.pem into `folder`."""
-    made = _issue_client(state_folder, name, folder)
-    issued = authority_folder(state_folder) / "issued"
-    issued.mkdir(exist_ok=True, mode=0o700)
-    write(issued / f"{name}.{made.serial_number:x}.pem", _pem(made), mode=OPEN)
+    _record(state_folder, name, _issue_client(state_folder, name, folder))
+
+
+def issue_for(state_folder: Path, name: str, key: ec.EllipticCurvePublicKey, *, now: datetime) -> x509.Certificate:
+    """Return a new certificate for the client `name`, whose private key was made elsewhere and stays there."""
+    until = max(now, SystemClock().now()) + ENROLLED_LIFE  # TLS asks the machine's clock, a demo's door its turned one
+    made = _sign(state_folder, name, key, ExtendedKeyUsageOID.CLIENT_AUTH, until=until)
+    _record(state_folder, name, made)
+    return made
 
 
 def issue_briefly(state_folder: Path, name: str, folder: Path) -> None:
@@ -70,10 +80,38 @@ def issue_broker(state_folder: Path, folder: Path, *, host: str, known_as: str =
     if _is_good(state_folder, file) and _alternatives_of(file) == names:
         return
     key = ec.generate_private_key(ec.SECP256R1())
-    made = _sign(state_folder, "broker", key, ExtendedKeyUsageOID.SERVER_AUTH, names=names)
+    made = _sign(state_folder, "broker", key.public_key(), ExtendedKeyUsageOID.SERVER_AUTH, names=names)
     file.unlink(missing_ok=True)  # never a certificate beside another's key
     _write_key(folder / "broker.key", key)
     write(file, _pem(made), mode=OPEN)
+
+
+def issue_pages(state_folder: Path, folder: Path, *names: str) -> tuple[Path, Path]:
+    """Return the files of the pages' certificate and key for these names and this machine; anew where it nears its end."""
+    file, key_file, wanted = folder / "pages.pem", folder / "pages.key", _alternatives(*names)
+    if _is_good(state_folder, file) and _alternatives_of(file) == wanted and _left(file) > PAGES_LIFE / 4:
+        return file, key_file
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key = ec.generate_private_key(ec.SECP256R1())
+    until = SystemClock().now() + PAGES_LIFE
+    made = _sign(state_folder, "pages", key.public_key(), ExtendedKeyUsageOID.SERVER_AUTH, names=wanted, until=until)
+    file.unlink(missing_ok=True)  # never a certificate beside another's key
+    _write_key(key_file, key)
+    write(file, _pem(made), mode=OPEN)
+    return file, key_file
+
+
+def authority(state_folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """Return the authority's certificate and key. Raise BadConfiguration."""
+    return _load(authority_folder(state_folder))
+
+
+def certificates(state_folder: Path, name: str) -> list[x509.Certificate]:
+    """Return the certificates of `name` that a broker would let in now: issued, not revoked, not over."""
+    folder, now = authority_folder(state_folder), SystemClock().now()
+    serials = set(_issued(folder, name)) - _revoked(folder).keys()
+    found = (x509.load_pem_x509_certificate((folder / "issued" / f"{name}.{serial}.pem").read_bytes()) for serial in serials)
+    return [certificate for certificate in found if certificate.not_valid_after_utc > now]
 
 
 def issued_serials(state_folder: Path, name: str) -> list[str]:
@@ -119,6 +157,12 @@ def _issued(folder: Path, name: str) -> list[str]:
     return [file.name.split(".")[1] for file in (folder / "issued").glob(f"{name}.*.pem")] if is_door_id(name) else []
 
 
+def _record(state_folder: Path, name: str, made: x509.Certificate) -> None:
+    issued = authority_folder(state_folder) / "issued"
+    issued.mkdir(exist_ok=True, mode=0o700)
+    write(issued / f"{name}.{made.serial_number:x}.pem", _pem(made), mode=OPEN)
+
+
 def _revoked(folder: Path) -> dict[str, dict[str, str]]:
     """Return what was revoked, by serial number in hex: whose, and when."""
     file = folder / "revoked.json"
@@ -140,7 +184,7 @@ def _make_authority(folder: Path) -> None:
 
 def _issue_client(state_folder: Path, name: str, folder: Path, *, until: datetime | None = None) -> x509.Certificate:
     key = ec.generate_private_key(ec.SECP256R1())
-    made = _sign(state_folder, name, key, ExtendedKeyUsageOID.CLIENT_AUTH, until=until)
+    made = _sign(state_folder, name, key.public_key(), ExtendedKeyUsageOID.CLIENT_AUTH, until=until)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     (folder / "certificate.pem").unlink(missing_ok=True)  # never a certificate beside another's key
     _write_key(folder / "key.pem", key)
@@ -152,14 +196,15 @@ def _issue_client(state_folder: Path, name: str, folder: Path, *, until: datetim
 def _sign(
     state_folder: Path,
     name: str,
-    key: ec.EllipticCurvePrivateKey,
+    key: ec.EllipticCurvePublicKey,
     purpose: x509.ObjectIdentifier,
     *,
     names: list[x509.GeneralName] | None = None,
     until: datetime | None = None,
 ) -> x509.Certificate:
     issuer, issuer_key = _load(authority_folder(state_folder))
-    builder = _builder(_name(name), issuer.subject, key.public_key(), until=until or issuer.not_valid_after_utc)
+    ends = issuer.not_valid_after_utc
+    builder = _builder(_name(name), issuer.subject, key, until=min(until or ends, ends))
     by = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
     builder = builder.add_extension(by, critical=False)  # Python 3.13 trusts no certificate without it
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -189,6 +234,10 @@ def _is_good(state_folder: Path, file: Path) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return f"{certificate.serial_number:x}" not in _revoked(folder)
+
+
+def _left(file: Path) -> timedelta:
+    return x509.load_pem_x509_certificate(file.read_bytes()).not_valid_after_utc - SystemClock().now()
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:

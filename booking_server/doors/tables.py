@@ -105,3 +105,23 @@ door_journals = Table(
     Column("last", Integer, nullable=False),
     Column("given_up", Integer, nullable=False),
 )
+
+enrolments = Table(
+    "enrolments",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("asked_at", UtcDateTime, nullable=False, index=True),
+    Column("address", String(45), nullable=False),
+    Column("hardware", String(120), nullable=False),
+    Column("signing_key", LargeBinary, nullable=False),
+    Column("sealing_key", LargeBinary, nullable=False),
+    Column("commitment", LargeBinary, nullable=False),
+    Column("server_nonce", LargeBinary, nullable=False),
+    Column("box_nonce", LargeBinary, nullable=True),
+    Column("wrong_codes", Integer, nullable=False),
+    Column("outcome", String(10), nullable=True),
+    Column("settled_at", UtcDateTime, nullable=True),
+    Column("door_id", String(32), ForeignKey("doors.id"), nullable=True),
+    Column("package", LargeBinary, nullable=True),
+    Column("signature", LargeBinary, nullable=True),
+)
