@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from access_contract.entries import Outcome
-from access_contract.snapshot import Head, Instant, TagRights, Window
+from access_contract.snapshot import Instant
 from access_contract.vocabulary import AccessPointId, Assurance, ClockQuality, DoorMode, TagHash
 
 VERSION = 1
@@ -146,15 +146,16 @@ class SnapshotDelta(_Message, tag="snapshot_delta", frozen=True, kw_only=True):
     """What changed between two snapshots. Applied whole, in one transaction, and only onto the one with `from_digest`.
 
     Window sets and tags under `put` are new or take the place of their namesakes. One too large for a message is not sent: the
-    server sends the whole snapshot instead.
+    server sends the whole snapshot instead. Head, windows and TagRights stay the exact bytes that the digest is taken over, so
+    that a door hashes alike what a newer server adds to them.
     """
 
     from_digest: str
     digest: str
-    head: Head
-    put_window_sets: dict[str, tuple[Window, ...]] = {}
+    head: msgspec.Raw
+    put_window_sets: dict[str, msgspec.Raw] = {}
     drop_window_sets: list[str] = []
-    put_tags: dict[TagHash, TagRights] = {}
+    put_tags: dict[TagHash, msgspec.Raw] = {}
     drop_tags: list[TagHash] = []
 
 
@@ -183,10 +184,10 @@ class SetMode(_Message, tag="set_mode", frozen=True, kw_only=True):
 
 
 class ServerKeys(_Message, tag="keys", frozen=True, kw_only=True):
-    """All the server's public keys from now on: what signs its word, by key id, and what tag numbers are sealed to (raw, 32 bytes).
+    """All the server's public keys from now on, 32 raw bytes each: what signs its word, and what tag numbers are sealed to.
 
-    `number` grows with every step of a rotation. A door keeps them durably, drops the others, and never its last one: one of the
-    signing keys is one that it holds already.
+    `number` grows with every step of a rotation. A door keeps them durably, drops the others, and never its last one: one
+    of the signing keys is one that it holds already.
     """
 
     number: Count

@@ -84,7 +84,7 @@ class Unlocking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LockDown(msgspec.Struct, frozen=True, kw_only=True):
-    """The last word on a lock-down that covers this door. `number` grows with each word; a lower or equal one changes nothing."""
+    """The last word on a lock-down that covers this door. `number` grows with each; a lower or equal one changes nothing."""
 
     number: int
     on: bool
@@ -154,6 +154,11 @@ def head_of(snapshot: Snapshot) -> Head:
     return Head(**{name: getattr(snapshot, name) for name in Head.__struct_fields__})
 
 
+def bucket_of(tag: TagHash) -> str:
+    """Return which of BUCKETS holds `tag`."""
+    return tag[:2]
+
+
 def bucket_digest(entries: Iterable[tuple[TagHash, bytes]]) -> str:
     """Return the SHA-256 (hex) over a bucket's tags in order of their hashes, each with its exact bytes."""
     return _digest_of_pairs(entries) or EMPTY_BUCKET
@@ -173,13 +178,38 @@ def snapshot_digest(head: bytes, window_sets: str, buckets: Mapping[str, str]) -
     return hashlib.sha256(b"".join(line + b"\n" for line in lines)).hexdigest()
 
 
+class Exact(msgspec.Struct, frozen=True):
+    """A snapshot as the exact bytes of its pieces, fields of a later version among them: what its digest is taken over."""
+
+    head: bytes
+    window_sets: dict[str, bytes]
+    tags: dict[TagHash, bytes]
+
+    def digest(self) -> str:
+        """Return what a door reports and a server compares."""
+        buckets: dict[str, list[tuple[TagHash, bytes]]] = {}
+        for tag, content in self.tags.items():
+            buckets.setdefault(bucket_of(tag), []).append((tag, content))
+        sets = window_sets_digest(self.window_sets.items())
+        return snapshot_digest(self.head, sets, {name: bucket_digest(held) for name, held in buckets.items()})
+
+
+def taken_apart(content: bytes) -> Exact:
+    """Return the pieces of the snapshot in `content`, which need not be good ones. Raise msgspec.DecodeError or ValueError."""
+    head = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+    sets = msgspec.json.decode(head.pop("window_sets", b"{}"), type=dict[str, msgspec.Raw])
+    tags = msgspec.json.decode(head.pop("tags", b"{}"), type=dict[TagHash, msgspec.Raw])
+    return Exact(
+        msgspec.json.encode(head),
+        {name: bytes(windows) for name, windows in sets.items()},
+        {tag: bytes(rights) for tag, rights in tags.items()},
+    )
+
+
 def digest_of(snapshot: Snapshot) -> str:
-    """Return the digest of what `snapshot` says: what a door reports and a server compares."""
-    buckets: dict[str, list[tuple[TagHash, bytes]]] = {}
-    for tag, rights in snapshot.tags.items():
-        buckets.setdefault(tag[:2], []).append((tag, exact(rights)))
-    sets = window_sets_digest((name, exact(windows)) for name, windows in snapshot.window_sets.items())
-    return snapshot_digest(exact(head_of(snapshot)), sets, {name: bucket_digest(held) for name, held in buckets.items()})
+    """Return the digest of what `snapshot` says."""
+    sets = {name: exact(windows) for name, windows in snapshot.window_sets.items()}
+    return Exact(exact(head_of(snapshot)), sets, {tag: exact(rights) for tag, rights in snapshot.tags.items()}).digest()
 
 
 def _digest_of_pairs(entries: Iterable[tuple[str, bytes]]) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from access_contract.messages import PART_BYTES_MAX, SnapshotPart
-from access_contract.snapshot import Snapshot, decode, digest
+from access_contract.snapshot import Snapshot, decode, digest_of, unpack
 
 PARTS_MAX = 2048
 """64 MiB: some 400 000 tags. More is refused, so that nothing fills a small machine's memory."""
@@ -48,7 +48,7 @@ class SnapshotStore:
         if snapshot.door != door:
             self.trouble = f"{self._file}: is of the door {snapshot.door!r}"
             return None
-        return snapshot, digest(content)
+        return snapshot, digest_of(snapshot)
 
     def take(self, part: SnapshotPart, *, door: str, at_least: int) -> tuple[Snapshot, str] | None:
         """Add a part and return the snapshot if it is whole, to be written next.
@@ -64,7 +64,7 @@ class SnapshotStore:
             return None
         content = b"".join(self._parts[number] for number in range(part.parts))
         self._forget()
-        snapshot = _whole(content, part.digest)
+        content, snapshot = _whole(content, part.digest)
         if snapshot.door != door or snapshot.number < at_least:
             raise BadPart("of another door, or too old")
         self._unwritten = content
@@ -91,13 +91,15 @@ class SnapshotStore:
         self._gathering, self._parts = ("", 0), {}
 
 
-def _whole(content: bytes, claimed: str) -> Snapshot:
-    if digest(content) != claimed:
-        raise BadPart("the digest does not fit")
+def _whole(packed: bytes, claimed: str) -> tuple[bytes, Snapshot]:
     try:
-        return decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        content = unpack(packed)
+        snapshot = decode(content)
+    except (msgspec.DecodeError, ValueError):
         raise BadPart("is no snapshot") from None
+    if digest_of(snapshot) != claimed:
+        raise BadPart("the digest does not fit")
+    return content, snapshot
 
 
 def write_durably(file: Path, content: bytes) -> None:

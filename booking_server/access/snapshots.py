@@ -6,13 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from access_contract.messages import PART_BYTES_MAX, SnapshotPart
-from access_contract.snapshot import Snapshot, digest, encode
+from access_contract.snapshot import Snapshot, digest_of, encode, pack
 from booking_server.access.rules import for_door
 
 
 @dataclass(frozen=True, slots=True)
 class DoorSnapshot:
-    """The exact bytes a door is to hold, their digest, and the number they carry."""
+    """What a door is to hold, packed to travel; the digest of what it says, and the number it carries."""
 
     number: int
     digest: str
@@ -29,5 +29,5 @@ class DoorSnapshot:
 
 def snapshot_of(index: Snapshot) -> DoorSnapshot:
     """Return the snapshot of a door whose part of the server's index is `index`."""
-    content = encode(for_door(index))
-    return DoorSnapshot(number=index.number, digest=digest(content), content=content)
+    snapshot = for_door(index)
+    return DoorSnapshot(number=index.number, digest=digest_of(snapshot), content=pack(encode(snapshot)))

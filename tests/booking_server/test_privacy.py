@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from access_contract.snapshot import decode
+from access_contract.snapshot import decode, unpack
 from access_contract.vocabulary import TagNumber, tag_hash
 from booking_server.access.index import build
 from booking_server.access.snapshots import snapshot_of
@@ -91,7 +91,7 @@ def test_a_door_holds_no_name_and_only_the_tags_it_may_admit(used: Hub) -> None:
         index, keys = build(tx, now=NOW), doors.tag_keys(tx, used.desk.keys.vault)
     assert set(index) == {"lobby", "room", "late"}
     for door, rights in index.items():
-        content = snapshot_of(rights).content
+        content = unpack(snapshot_of(rights).content)
         assert set(decode(content).tags) == {tag_hash(keys[door], TAG)}
         for number in ALL_TAGS:
             assert not any(spelling in content for spelling in _written(number))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from access_contract.messages import SnapshotPart
-from access_contract.snapshot import Snapshot, digest, encode
+from access_contract.snapshot import Snapshot, decode, digest_of, encode, pack
 from access_contract.vocabulary import DoorId
 from door_agent.snapshots import PARTS_MAX, BadPart, SnapshotStore
 
@@ -21,8 +21,8 @@ def snapshot(number: int = 5, door: str = "front") -> bytes:
 
 
 def parts(content: bytes, number: int = 5, size: int = 30) -> list[SnapshotPart]:
-    cut = [content[start : start + size] for start in range(0, len(content), size)]
-    told = digest(content)
+    packed, told = pack(content), digest_of(decode(content))
+    cut = [packed[start : start + size] for start in range(0, len(packed), size)]
     return [SnapshotPart(number=number, digest=told, part=i, parts=len(cut), content=c) for i, c in enumerate(cut)]
 
 
@@ -39,7 +39,7 @@ def test_parts_in_any_order_and_twice_make_one_snapshot(tmp_path: Path) -> None:
     assert (store.write(), store.is_written) == (None, True)
     again = SnapshotStore(tmp_path / "snapshot").load("front")
     assert again is not None
-    assert again[1] == digest(snapshot())
+    assert again[1] == digest_of(decode(snapshot()))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_parts_in_any_order_and_twice_make_one_snapshot(tmp_path: Path) -> None:
         SnapshotPart(number=5, digest="d", part=0, parts=PARTS_MAX + 1, content=b""),
         SnapshotPart(number=5, digest="d", part=0, parts=1, content=bytes(40_000)),
         SnapshotPart(number=5, digest="d", part=0, parts=1, content=b"{}"),
-        SnapshotPart(number=5, digest=digest(b"\xff"), part=0, parts=1, content=b"\xff"),
+        SnapshotPart(number=5, digest="d", part=0, parts=1, content=pack(b"\xff")),
         parts(snapshot(door="back"), size=9999)[0],
         parts(snapshot(number=2), size=9999)[0],
     ],

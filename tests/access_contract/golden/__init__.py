@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from access_contract import messages as m
 from access_contract.entries import Outcome
-from access_contract.snapshot import DoorRules, Head, LockDown, Right, Snapshot, TagRights, Unlocking, Window
+from access_contract.snapshot import DoorRules, Right, Snapshot, TagRights, Window, exact
 from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, DoorMode, TagHash
 
 FOLDER = Path(__file__).parent / "v1"
@@ -51,12 +51,15 @@ SAMPLES: dict[str, msgspec.Struct] = {
     "snapshot_current": m.SnapshotCurrent(digest="ab" * 32),
     "snapshot_delta": m.SnapshotDelta(
         from_digest="ab" * 32, digest="cd" * 32,
-        head=Head(
-            door=DOOR, number=4, made_at=AT, expires_at=AT + timedelta(days=14),
-            unlocking=Unlocking(windows="w2", first_in=True), lock_down=LockDown(number=2, on=True),
+        head=msgspec.Raw(
+            b'{"door":"kitchen","number":4,"made_at":"2026-01-31T05:00:00.250000Z","expires_at":"2026-02-14T05:00:00.250000Z",'
+            b'"rules":{"minimum_assurance":0,"untrusted_clock_admits":false,"full_space_admits_alone":true,'
+            b'"used_quota_admits_alone":true},"unlocking":{"windows":"w2","first_in":true},"lock_down":{"number":2,"on":true}}'
         ),
-        put_window_sets={"w2": (Window(AT, AT + timedelta(hours=1)),)}, drop_window_sets=["w1"],
-        put_tags={TAG: TagRights(rights=(Right(cause="grant:1", windows="w2", access_points=(IN,), may_disarm=True),), extended=True)},
+        put_window_sets={"w2": msgspec.Raw(exact((Window(AT, AT + timedelta(hours=1)),)))}, drop_window_sets=["w1"],
+        put_tags={TAG: msgspec.Raw(exact(TagRights(
+            rights=(Right(cause="grant:1", windows="w2", access_points=(IN,), may_disarm=True),), extended=True,
+        )))},
         drop_tags=[TagHash("00" * 32)],
     ),
     "open": m.Open(command="c-1", nonce="n-1", by="host"),

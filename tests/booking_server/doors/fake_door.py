@@ -30,7 +30,7 @@ from access_contract.messages import (
     event_hash,
 )
 from access_contract.sealing import seal_number
-from access_contract.snapshot import Snapshot, decode
+from access_contract.snapshot import Snapshot, decode, unpack
 from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, TagNumber
 from booking_server.clock import SystemClock
 from booking_server.doors.wire import tls_context
@@ -123,15 +123,14 @@ class FakeDoor:
         whole = {p.part: p.content for p in parts if p.digest == parts[-1].digest}
         if not parts or len(whole) < parts[-1].parts:
             return None
-        return decode(b"".join(whole[number] for number in sorted(whole))), parts[-1].digest
+        return decode(unpack(b"".join(whole[number] for number in sorted(whole)))), parts[-1].digest
 
     def _message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
         assert not message.retain
-        keys = {self._keys.signing_id: self._keys.signing.public_key()}
-        self.heard.append(open_envelope(bytes(message.payload), door=self.id, keys=keys, now=None))
+        self.heard.append(open_envelope(bytes(message.payload), door=self.id, keys=self._keys.public, now=None))
 
     def _sealed(self, number: TagNumber, about: str) -> bytes:
-        return seal_number(number, door=self.id, about=about, server_key=self._keys.sealing.public_key())
+        return seal_number(number, door=self.id, about=about, server_key=self._keys.current.sealing.public_key())
 
     def vanish(self) -> None:
         """Lose the network: nothing is said to the broker."""

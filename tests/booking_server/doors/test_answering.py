@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from access_contract.decide import decide
 from access_contract.messages import Answer, Ask
 from access_contract.sealing import seal_number
-from access_contract.snapshot import DoorRules, Snapshot, Window, decode
+from access_contract.snapshot import DoorRules, Snapshot, Window, decode, unpack
 from access_contract.vocabulary import AccessPointId, DoorId, Moment, Reason, TagNumber, tag_hash
 from booking_server.access.rules import HeldRight, HeldTag, Point, index_of_door, opened_points
 from booking_server.access.snapshots import snapshot_of
@@ -39,14 +39,14 @@ def _answer(number: TagNumber, at: datetime) -> Answer:
         ask="a1", access_point=IN, sealed=seal_number(number, door=DOOR, about="ask:a1", server_key=SERVER.public_key()), at=at
     )
     moment = Moment(now=at, access_point=IN)
-    return answer(ask, index=_index(), tag_key=KEY, sealing_key=SERVER, moment=moment, known=3)
+    return answer(ask, index=_index(), tag_key=KEY, openers=(SERVER,), moment=moment, known=3)
 
 
 @pytest.mark.parametrize("at", [NOW, NOW + timedelta(hours=1), NOW - timedelta(hours=2)])
 @pytest.mark.parametrize("number", [ADMITTED, STRANGER])
 def test_door_and_server_decide_alike(number: TagNumber, at: datetime) -> None:
     """For a tag that is not refused, the answer is what the snapshot in its wire bytes says."""
-    snapshot = decode(snapshot_of(_index()).content)
+    snapshot = decode(unpack(snapshot_of(_index()).content))
     own = decide(snapshot, None, tag_hash(KEY, number), Moment(now=at, access_point=IN))
     said = _answer(number, at)
     assert (said.granted, said.reason, said.cause) == (own.granted, own.reason, own.cause)
@@ -55,7 +55,7 @@ def test_door_and_server_decide_alike(number: TagNumber, at: datetime) -> None:
 def test_a_blocked_tag_is_refused_by_name_and_is_not_in_the_snapshot() -> None:
     """The server says why; the door does not know the tag at all."""
     assert _answer(BLOCKED, NOW).reason == Reason.TAG_BLOCKED
-    assert tag_hash(KEY, BLOCKED) not in decode(snapshot_of(_index()).content).tags
+    assert tag_hash(KEY, BLOCKED) not in decode(unpack(snapshot_of(_index()).content)).tags
 
 
 def test_a_number_sealed_by_another_door_is_unreadable() -> None:
@@ -63,5 +63,5 @@ def test_a_number_sealed_by_another_door_is_unreadable() -> None:
     sealed = seal_number(ADMITTED, door=DoorId("back"), about="ask:a1", server_key=SERVER.public_key())
     ask = Ask(ask="a1", access_point=IN, sealed=sealed, at=NOW)
     moment = Moment(now=NOW, access_point=IN)
-    said = answer(ask, index=_index(), tag_key=KEY, sealing_key=SERVER, moment=moment, known=3)
+    said = answer(ask, index=_index(), tag_key=KEY, openers=(SERVER,), moment=moment, known=3)
     assert said.reason == Reason.TAG_UNREADABLE
