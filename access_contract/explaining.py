@@ -21,37 +21,70 @@ def explained(error: str, written: Any, shape: type[msgspec.Struct]) -> str:
     steps = [step for step in re.split(r"[.\[\]]+", path) if step]
     setting = ".".join(step for step in steps if not step.isdigit() and step != "...")
     if unknown := _UNKNOWN.search(what):
-        return _unknown(setting, unknown["key"], _table(shape, steps))
+        return _unknown(setting, unknown["key"], _table(shape, steps, written))
     if missing := _MISSING.search(what):
         return f"{_joined(setting, missing['key'])} is missing; it must be set"
-    return f"{setting or 'the file'} is {_value(written, steps)!r}; allowed is: {_choices(shape, steps) or _allowed(what)}"
+    allowed = _choices(shape, steps, written) or _allowed(what)
+    return f"{setting or 'the file'} is {_value(written, steps)!r}; allowed is: {allowed}"
 
 
 def _unknown(setting: str, key: str, table: type[msgspec.Struct] | None) -> str:
-    known = list(table.__struct_fields__) if table is not None else []
+    known = _settings_of(table) if table is not None else []
     near = get_close_matches(key, known, n=1, cutoff=0.5)
     meant = f"did you mean {near[0]}? " if near else ""
     return f"{_joined(setting, key)} is not a setting; {meant}allowed here are: {', '.join(known)}"
 
 
-def _table(shape: Any, steps: list[str]) -> type[msgspec.Struct] | None:
-    """Return the struct that stands at this place in the file."""
+def _settings_of(table: type[msgspec.Struct]) -> list[str]:
+    tag = table.__struct_config__.tag_field
+    return [*([tag] if tag is not None else []), *table.__struct_fields__]
+
+
+def _table(shape: Any, steps: list[str], written: Any) -> type[msgspec.Struct] | None:
+    """Return the struct that stands at this place in the file: of several kinds, the one whose tag is written there."""
+    kinds, there = _kinds(shape, steps, written)
+    return next((kind for kind in kinds if _is_tagged(kind, there)), kinds[0] if kinds else None)
+
+
+def _kinds(shape: Any, steps: list[str], written: Any) -> tuple[list[type[msgspec.Struct]], Any]:
+    """Return the structs that may stand at this place, and what is written there."""
+    kinds = [shape]
     for step in steps:
-        if not step.isdigit() and step != "...":
-            shape = next((field.type for field in msgspec.structs.fields(shape) if field.encode_name == step), None)
-        shape = next((arg for arg in _inside(shape) if isinstance(arg, type) and issubclass(arg, msgspec.Struct)), shape)
-    return shape if isinstance(shape, type) and issubclass(shape, msgspec.Struct) else None
+        kind = next((kind for kind in kinds if _is_tagged(kind, written)), kinds[0] if kinds else None)
+        written = _at(written, step)
+        if kind is not None and not step.isdigit() and step != "...":
+            inside = next((field.type for field in msgspec.structs.fields(kind) if field.encode_name == step), None)
+            kinds = [one for one in (inside, *_inside(inside)) if isinstance(one, type) and issubclass(one, msgspec.Struct)]
+    return kinds, written
+
+
+def _is_tagged(kind: type[msgspec.Struct], written: Any) -> bool:
+    config = kind.__struct_config__
+    return config.tag_field is not None and isinstance(written, dict) and written.get(config.tag_field) == config.tag
+
+
+def _at(written: Any, step: str) -> Any:
+    """Return what is written one step further in, or nothing where that cannot be followed."""
+    if isinstance(written, list):
+        return written[int(step)] if step.isdigit() and int(step) < len(written) else None
+    return written.get(step) if isinstance(written, dict) else None
 
 
 def _inside(shape: Any) -> list[Any]:
     return [inner for arg in get_args(shape) for inner in (arg, *_inside(arg))]
 
 
-def _choices(shape: type[msgspec.Struct], steps: list[str]) -> str:
+def _choices(shape: type[msgspec.Struct], steps: list[str], written: Any) -> str:
     """Return the words that a setting takes, or nothing if it is not one of a few words."""
-    table = _table(shape, steps[:-1])
+    kinds, _ = _kinds(shape, steps[:-1], written)
+    tags = [str(kind.__struct_config__.tag) for kind in kinds if steps and kind.__struct_config__.tag_field == steps[-1]]
+    table = _table(shape, steps[:-1], written)
     field = next((f for f in msgspec.structs.fields(table) if steps and f.encode_name == steps[-1]), None) if table else None
-    return " or ".join(str(word) for word in get_args(field.type)) if field and get_origin(field.type) is Literal else ""
+    return " or ".join(tags or [str(word) for word in (get_args(field.type) if field and _is_choice(field.type) else ())])
+
+
+def _is_choice(shape: Any) -> bool:
+    return get_origin(shape) is Literal
 
 
 def _value(written: Any, steps: list[str]) -> Any:

@@ -45,7 +45,7 @@ def commanded(settings: Settings, state: State, stamp: Stamp, command: Command) 
 def captured(state: State, capture: Capture, read: TagRead) -> Done:
     """Send the number for hand-out; this tap opens nothing."""
     state, effects = record(replace(state, capture=None, capture_until=None), _done(capture))
-    return state, [SendCaptured(capture.command, read.number), *effects, Show(True)]
+    return state, [SendCaptured(capture.command, read.number), *effects, Show(True, read.access_point)]
 
 
 def capture_due(_settings: Settings, state: State, stamp: Stamp) -> Done:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tomllib
 from ipaddress import ip_address
-from itertools import permutations
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,6 +16,8 @@ import msgspec
 from access_contract.explaining import explained
 from access_contract.topics import is_door_id
 from door_agent.errors import BadConfiguration
+from door_agent.readers.settings import ReaderSettings, conflict
+from door_agent.readers.settings import Simulated as SimulatedReader
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
@@ -43,14 +44,6 @@ class Server(_Table, frozen=True, kw_only=True):
 
     signing_keys: dict[str, str]
     sealing_key: str
-
-
-class Reader(_Table, frozen=True, kw_only=True):
-    """One reader and the access point it serves. `name` is how PC/SC's name for it begins; empty takes any."""
-
-    kind: Literal["pcsc", "simulated"]
-    access_point: str
-    name: str = ""
 
 
 class Lock(_Table, frozen=True, kw_only=True):
@@ -106,7 +99,7 @@ class Config(_Table, frozen=True, kw_only=True):
     broker: Broker
     server: Server
     tag_key_file: str
-    readers: Annotated[tuple[Reader, ...], msgspec.Meta(min_length=1)]
+    readers: Annotated[tuple[ReaderSettings, ...], msgspec.Meta(min_length=1)]
     demo: bool = False
     lock: Lock = Lock()
     lamps: Lamps = Lamps()
@@ -152,16 +145,9 @@ def _check(path: Path, config: Config) -> None:
 
 
 def _check_readers(path: Path, config: Config) -> None:
-    points = [reader.access_point for reader in config.readers]
-    if len(set(points)) != len(points):
-        raise BadConfiguration(f"{path}: readers name the access points {points}; each may stand once")
-    names = [reader.name for reader in config.readers if reader.kind == "pcsc"]
-    for name, other in permutations(names, 2):
-        if other.startswith(name):
-            raise BadConfiguration(
-                f"{path}: readers.name is {name!r} beside {other!r}; both would take the same reader: give each the whole name"
-                " that `pcsc_scan` shows"
-            )
+    said = conflict(config.readers)
+    if said is not None:
+        raise BadConfiguration(f"{path}: {said}")
 
 
 def _check_pins(path: Path, config: Config) -> None:
@@ -182,7 +168,7 @@ def _check_pins(path: Path, config: Config) -> None:
 
 
 def _refuse_simulated(path: Path, config: Config) -> None:
-    if any(reader.kind == "simulated" for reader in config.readers):
+    if any(isinstance(reader, SimulatedReader) for reader in config.readers):
         raise BadConfiguration(f"{path}: readers.kind is 'simulated'; that is allowed only with demo = true")
     if config.simulated.control is not None or config.simulated.clock is not None:
         raise BadConfiguration(f"{path}: simulated.control and simulated.clock are allowed only with demo = true")

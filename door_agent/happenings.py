@@ -174,7 +174,10 @@ class KeepMode:
 
 @dataclass(frozen=True, slots=True)
 class Show:
+    """Show a word by the door's lamps, and at the reader of this access point if it was tapped there."""
+
     granted: bool
+    access_point: AccessPointId | None = None
 
 
 @dataclass(frozen=True, slots=True)

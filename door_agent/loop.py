@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
@@ -29,7 +29,7 @@ from access_contract.messages import (
     ToDoor,
 )
 from access_contract.sealing import seal_number
-from access_contract.vocabulary import TagNumber
+from access_contract.vocabulary import AccessPointId, TagNumber
 from door_agent import happenings as h
 from door_agent.clock import Clock
 from door_agent.delivery import Delivery
@@ -38,6 +38,7 @@ from door_agent.inbox import Inbox
 from door_agent.journal import Journal
 from door_agent.link import Link
 from door_agent.machine import Settings, State, next_due, step
+from door_agent.readers.port import Reader, Shown
 from door_agent.relays import Lamps, Relay
 from door_agent.snapshots import BadPart, SnapshotStore, write_durably
 from door_agent.syncing import Mark, Syncer
@@ -51,7 +52,7 @@ Item = h.Happening | Callable[[], None] | None
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What the loop works with. `alive` says whether every reader still looks for tags."""
+    """What the loop works with."""
 
     clock: Clock
     journal: Journal
@@ -61,7 +62,7 @@ class Parts:
     link: Link
     sealing_key: X25519PublicKey
     mode_file: Path
-    alive: Callable[[], bool]
+    readers: Mapping[AccessPointId, Reader]
 
 
 class Loop:
@@ -164,7 +165,7 @@ class Loop:
             elif failed is None or not self.settings.unwritable_refuses:
                 self._carry_out(effect)
             elif not isinstance(effect, h.Energise):
-                self._carry_out(h.Show(False) if isinstance(effect, h.Show) else effect)
+                self._carry_out(replace(effect, granted=False) if isinstance(effect, h.Show) else effect)
         if failed:
             self._handle(h.JournalReported(failed, self.parts.journal.sequence))
 
@@ -198,14 +199,19 @@ class Loop:
                 self._status_at = 0.0
             case h.KeepMode(mode):
                 self._keep_mode(mode)
-            case h.Show(granted):
-                self.parts.lamps.show(granted=granted)
+            case h.Show(granted, point):
+                self._show(point, granted=granted)
             case h.Count(cause):
                 self.parts.link.drop(cause)
             case h.Record():
                 pass
             case _:
                 assert_never(effect)
+
+    def _show(self, point: AccessPointId | None, *, granted: bool) -> None:
+        self.parts.lamps.show(granted=granted)
+        if point is not None and point in self.parts.readers:
+            self.parts.readers[point].show(Shown.GRANTED if granted else Shown.REFUSED)
 
     def _sealed(self, number: TagNumber, about: str) -> bytes:
         return seal_number(number, door=self.settings.door, about=about, server_key=self.parts.sealing_key)
@@ -238,7 +244,7 @@ class Loop:
 
     def _pet(self, now: float) -> None:
         every = self._watchdog.every_seconds
-        if every is not None and now >= self._alive_at and self.parts.alive():
+        if every is not None and now >= self._alive_at and all(reader.is_alive() for reader in self.parts.readers.values()):
             self._alive_at = now + every
             self._watchdog.alive()
 

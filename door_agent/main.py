@@ -17,14 +17,15 @@ from access_contract.snapshot import Snapshot
 from access_contract.vocabulary import AccessPointId, ClockQuality, DoorMode
 from door_agent import happenings as h
 from door_agent.clock import Clock, SystemClock, TurnedClock
-from door_agent.config import Config, Reader, load
+from door_agent.config import Config, load
 from door_agent.errors import BadConfiguration, JournalUnwritable
 from door_agent.files import Keys, read_keys, settings_of
 from door_agent.journal import Journal
 from door_agent.link import Link, tls_context
 from door_agent.loop import Loop, Parts
 from door_agent.machine import Settings, State, empty_snapshot
-from door_agent.readers.pcsc import Heard, PcscReader
+from door_agent.readers.opening import Hearing, opened
+from door_agent.readers.port import Reader
 from door_agent.relays import Lamps, Relay, use_pins, watch_contact, watch_exit_button
 from door_agent.simulated import Control
 from door_agent.snapshots import SnapshotStore
@@ -126,8 +127,9 @@ def _wire(config_file: Path, config: Config, loop: Loop, made: tuple[Any, ...], 
     """Make what has pins and threads, the relay first: it is off before anything can ask for it."""
     clock, journal, store, link, keys, folder = made
     watcher = lambda *_: None  # noqa: E731
+    readers: dict[AccessPointId, Reader] = {}
     if config.simulated.control is not None:
-        control = Control(config_file.parent / config.simulated.control, loop.offer)
+        control = Control(config_file.parent / config.simulated.control, loop.offer, readers)
         ends.callback(control.close)
         watcher = control.pin_moved
     relay = Relay(config.lock.pin, active_high=config.lock.active_high, watcher=watcher)
@@ -136,11 +138,11 @@ def _wire(config_file: Path, config: Config, loop: Loop, made: tuple[Any, ...], 
     ends.callback(lamps.close)
     for device in _inputs(config, loop):
         ends.callback(device.close)
-    readers = [_reader(config, reader, loop) for reader in config.readers if reader.kind == "pcsc"]
-    for reader in readers:
-        ends.callback(reader.close)
-    for simulated in [reader for reader in config.readers if reader.kind == "simulated"]:
-        loop.put(h.ReaderMoved(AccessPointId(simulated.access_point), "simulated"))
+    hearing = Hearing(put=loop.put, offer=loop.offer)
+    for reader in config.readers:
+        point = AccessPointId(reader.access_point)
+        readers[point] = opened(reader, hearing.at(point), config_file, virtual_allowed=config.demo)
+        ends.callback(readers[point].close)
     loop.parts = Parts(
         clock=clock,
         journal=journal,
@@ -150,7 +152,7 @@ def _wire(config_file: Path, config: Config, loop: Loop, made: tuple[Any, ...], 
         link=link,
         sealing_key=keys.sealing,
         mode_file=folder / "mode",
-        alive=lambda: all(reader.is_alive() for reader in readers),
+        readers=readers,
     )
 
 
@@ -190,13 +192,3 @@ def _inputs(config: Config, loop: Loop) -> list[Any]:
     contact = watch_contact(config.contact, lambda is_open: loop.put(h.ContactMoved(is_open)), closed_at_first=config.demo)
     button = watch_exit_button(config.exit_button, lambda: loop.put(h.ExitPressed()))
     return [device for device in (contact, button) if device is not None]
-
-
-def _reader(config: Config, reader: Reader, loop: Loop) -> PcscReader:
-    point = AccessPointId(reader.access_point)
-    heard = Heard(
-        tapped=lambda number: loop.offer(h.TagRead(point, number)),
-        unreadable=lambda: loop.offer(h.TagUnreadable(point)),
-        moved=lambda name, why: loop.put(h.ReaderMoved(point, name, why)),
-    )
-    return PcscReader(reader.name, heard, virtual_allowed=config.demo)

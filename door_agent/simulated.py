@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import msgspec
 from access_contract.vocabulary import AccessPointId, TagNumber
 from door_agent import happenings as h
 from door_agent.errors import BadConfiguration
+from door_agent.readers.simulated import SimulatedReader
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -31,11 +32,11 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 class Control:
-    """Listens on a unix socket; what is asked goes into the inbox by `put`."""
+    """Listens on a unix socket; what is asked goes into the inbox by `put`, a tap to the simulated one of `readers`."""
 
-    def __init__(self, path: Path, put: Callable[[h.Happening], None]) -> None:
-        """Raise BadConfiguration if the socket cannot be made."""
-        self._put, self._path = put, path
+    def __init__(self, path: Path, put: Callable[[h.Happening], None], readers: Mapping[AccessPointId, object]) -> None:
+        """Raise BadConfiguration if the socket cannot be made. `readers` may be filled later."""
+        self._put, self._path, self._readers = put, path, readers
         self._watchers: list[socket.socket] = []
         self._pins: dict[str, bool] = {"relay": False}
         self._lock = threading.Lock()
@@ -88,7 +89,7 @@ class Control:
     def _wished(self, wish: Wish) -> None:
         match wish.do:
             case "tap":
-                self._put(h.TagRead(AccessPointId(wish.access_point), TagNumber.parse(wish.number)))
+                self._reader(wish.access_point).tap(TagNumber.parse(wish.number))
             case "contact":
                 self._put(h.ContactMoved(wish.open))
                 self.pin_moved("contact", wish.open)
@@ -96,6 +97,12 @@ class Control:
                 self._put(h.ExitPressed())
             case _:
                 raise ValueError("do is one of tap, contact, press, watch")
+
+    def _reader(self, point: str) -> SimulatedReader:
+        reader = self._readers.get(AccessPointId(point))
+        if not isinstance(reader, SimulatedReader):
+            raise ValueError(f"no simulated reader is at the access point {point!r}")
+        return reader
 
     def _watch(self, connection: socket.socket) -> None:
         with self._lock:

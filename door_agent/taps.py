@@ -48,7 +48,7 @@ def tag_unreadable(settings: Settings, state: State, unreadable: TagUnreadable) 
         simulated=settings.simulated,
     )
     state, effects = record(state, what)
-    return state, [*effects, Show(False)]
+    return state, [*effects, Show(False, unreadable.access_point)]
 
 
 def answered(settings: Settings, state: State, stamp: Stamp, answer: Answer) -> Done:
@@ -99,7 +99,7 @@ def _conclude(settings: Settings, state: State, stamp: Stamp, waiting: Waiting, 
     if granted:
         state, more = _grant(settings, state, stamp)
         effects += more
-    return state, [*effects, Show(granted)]
+    return state, [*effects, Show(granted, waiting.read.access_point)]
 
 
 def _word(own: Decision, answer: Answer | None) -> tuple[bool, str | None, str | None, bool]:

@@ -54,6 +54,11 @@ kind = {kind}
 access_point = {point}
 name = ""            # how PC/SC's name for it begins; empty takes any
 """
+_SIMULATED = """
+[[readers]]
+kind = {kind}
+access_point = {point}
+"""
 _ONE_OF_TWO = """
 [[readers]]
 kind = {kind}
@@ -88,7 +93,7 @@ def _settings(config: Config, keys: Keys, door: Door, points: list[str]) -> str:
     if host in _ANY_ADDRESS:
         raise BadConfiguration(f"broker.host is {host!r}; set broker.known_as to the name by which doors reach the broker")
     kind = _quoted("simulated" if config.demo else "pcsc")
-    reader = _READER if len(points) == 1 or config.demo else _ONE_OF_TWO
+    reader = _SIMULATED if config.demo else _READER if len(points) == 1 else _ONE_OF_TWO
     return _SETTINGS.format(
         door=_quoted(door.id),
         name="".join(letter for letter in door.name if letter.isprintable()),

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from access_contract.vocabulary import InvalidTagNumber, TagNumber
+from access_contract.vocabulary import Assurance, InvalidTagNumber, TagNumber
 from door_agent.errors import MissingPart
+from door_agent.readers.port import Heard, Shown
 
 _PNP = "\\\\?PnP?\\Notification"
 _GET_UID = [0xFF, 0xCA, 0x00, 0x00, 0x00]
@@ -31,15 +30,6 @@ _VIRTUAL = ("virtual pcd", "vpcd", "vpicc")
 
 class _Gone(Exception):
     """pcscd or a reader went away; the session starts again."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Heard:
-    """Whom to tell: `tapped(number)`, `unreadable()`, and `moved(name or None, why)` when a reader comes or goes."""
-
-    tapped: Callable[[TagNumber], None]
-    unreadable: Callable[[], None]
-    moved: Callable[[str | None, str], None]
 
 
 class PcscReader:
@@ -64,6 +54,9 @@ class PcscReader:
     def is_alive(self) -> bool:
         """True while tags are looked for, whether or not a reader is there."""
         return time.monotonic() - self._polled_at < _DEAF_SECONDS
+
+    def show(self, shown: Shown) -> None:
+        pass
 
     def close(self) -> None:
         self._ended.set()
@@ -148,7 +141,7 @@ class PcscReader:
                     number = TagNumber(answer[:-2])
                 except InvalidTagNumber:
                     break
-                self._heard.tapped(number)
+                self._heard.tapped(number, Assurance.A0)
                 return
         self._could_not_read()
 

@@ -22,8 +22,7 @@ def test_the_example_is_read() -> None:
     ("good", "bad", "said"),
     [
         ('door = "front"', 'door = "Front door"', "door is 'Front door'; allowed"),
-        ('kind = "pcsc"', 'kind = "simulated"', "only with demo = true"),
-        ('kind = "pcsc"', 'kind = "nfc"', "readers.kind is 'nfc'; allowed is: pcsc or simulated"),
+        ('kind = "pcsc"', 'kind = "nfc"', "readers.kind is 'nfc'; allowed is: pcsc or evdev or osdp or simulated"),
         ("demo = false", "demo = true", "broker.host is 'hub.example.org'"),
         ("ask_deadline_ms = 250", "ask_deadline_ms = 1", "timing.ask_deadline_ms is 1; allowed is: int >= 10"),
         ("active_high = true", 'active_high = "yes"', "lock.active_high is 'yes'; allowed is: bool, not str"),
@@ -32,6 +31,12 @@ def test_the_example_is_read() -> None:
             "pni = 17",
             "lock.pni is not a setting; did you mean pin? allowed here are: pin, active_high, pulse_seconds",
         ),
+        (
+            'kind = "pcsc"',
+            'kind = "evdev"',
+            "readers.name is not a setting; allowed here are: kind, access_point, device, format",
+        ),
+        ('name = ""', 'nome = ""', "readers.nome is not a setting; did you mean name?"),
         ("access_point =", "acess_point =", "readers.acess_point is not a setting; did you mean access_point?"),
         ("[policy]", "[polizy]", "polizy is not a setting; did you mean policy?"),
         ("port = 8883", "prot = 8883", "broker.prot is not a setting; did you mean port?"),
@@ -57,10 +62,30 @@ def test_a_bad_value_is_named_with_its_file(tmp_path: Path, good: str, bad: str,
     assert said in str(raised.value)
 
 
-def test_two_readers_that_would_take_the_same_one_are_refused(tmp_path: Path) -> None:
+def test_a_real_door_takes_no_simulated_reader(tmp_path: Path) -> None:
+    """What anybody can tap by a socket is for a demonstration."""
+    with pytest.raises(BadConfiguration, match="'simulated'; that is allowed only with demo = true"):
+        load(example_with(tmp_path, '[[readers]]\nkind = "simulated"\naccess_point = "out"\n'))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        ('kind = "pcsc"\nname = "ACS"', 'kind = "pcsc"\nname = "ACS ACR1252 00"', "both would take the same reader"),
+        ('kind = "evdev"\ndevice = "/dev/x"', 'kind = "evdev"\ndevice = "/dev/x"', "has a device of its own"),
+        ('kind = "osdp"\nport = "/dev/x"\nkey_file = "k"', 'kind = "osdp"\nport = "/dev/x"\nkey_file = "k"', "line of its own"),
+    ],
+)
+def test_two_readers_that_would_take_the_same_one_are_refused(tmp_path: Path, one: str, other: str, said: str) -> None:
     """With two readers each must be named so that the other's tag is not its own."""
-    file = tmp_path / "door.toml"
-    second = '[[readers]]\nkind = "pcsc"\naccess_point = "out"\nname = "ACS ACR1252 00"\n\n[lock]'
-    file.write_text(EXAMPLE.read_text(encoding="utf-8").replace("[lock]", second, 1), encoding="utf-8")
-    with pytest.raises(BadConfiguration, match="both would take the same reader"):
-        load(file)
+    both = "".join(f'[[readers]]\naccess_point = "{point}"\n{it}\n' for point, it in (("out", one), ("yard", other)))
+    with pytest.raises(BadConfiguration, match=said):
+        load(example_with(tmp_path, both))
+
+
+def example_with(folder: Path, readers: str) -> Path:
+    """The example with these tables of readers beside its own, which is named so that it is in nobody's way."""
+    file = folder / "door.toml"
+    example = EXAMPLE.read_text(encoding="utf-8").replace('name = ""', 'name = "OMNIKEY"', 1)
+    file.write_text(example.replace("[lock]", f"{readers}\n[lock]", 1), encoding="utf-8")
+    return file

@@ -109,7 +109,7 @@ def test_a_tag_that_gave_no_number_is_journaled_as_refused() -> None:
     door = Door(link=True)
     effects = door.happen(TagUnreadable(IN))
     assert [(t.tag, t.granted, t.reason) for t in tapped(door)] == [(None, False, "tag_unreadable")]
-    assert Show(False) in effects
+    assert Show(False, IN) in effects
     assert not any(isinstance(effect, SendAsk | Energise) for effect in effects)
 
 

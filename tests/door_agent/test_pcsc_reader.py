@@ -22,9 +22,15 @@ pytestmark = pytest.mark.skipif(why_not() is not None, reason=why_not() or "")
 UID = "04782E21801D80"
 _READ = """
 import sys
-from door_agent.readers.pcsc import Heard, PcscReader
+from door_agent.readers.pcsc import PcscReader
+from door_agent.readers.port import Heard
 def say(*words): print(*words, flush=True)
-heard = Heard(tapped=lambda n: say("tap", n), unreadable=lambda: say("unreadable"), moved=lambda n, why: say("reader", n, why))
+heard = Heard(
+    tapped=lambda number, assurance: say("tap", number),
+    unreadable=lambda: say("unreadable"),
+    moved=lambda name, why: say("reader", name, why),
+    noticed=lambda about, raised, detail: say("noticed", about, raised, detail),
+)
 reader = PcscReader(sys.argv[1], heard, virtual_allowed=sys.argv[2] == "demo")
 sys.stdin.readline()
 reader.close()

@@ -106,8 +106,8 @@ class Door:
         file = self.folder / "door.toml"
         own = tomllib.loads(file.read_text(encoding="utf-8"))
         own["broker"] = {**own["broker"], "host": "127.0.0.1", "port": self.plug.port}
-        kind, name = ("simulated", "") if self._room is None else ("pcsc", self._room.reader(self.id))
+        kind = {"kind": "simulated"} if self._room is None else {"kind": "pcsc", "name": self._room.reader(self.id)}
         point = own["readers"][0]["access_point"] if own.get("readers") else "in"
-        own["readers"] = [{"kind": kind, "access_point": point, "name": name}]
+        own["readers"] = [{**kind, "access_point": point}]
         own |= {"demo": True, "state_folder": "state", "contact": {"pin": 22}, "exit_button": {"pin": 27}, **settings}
         write_settings(file, own)
