@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 QUICK := not soak and not benchmark and not hardware
 
-.PHONY: help demo test check soak bench setup parts lock clean
+.PHONY: help demo test check soak bench deb setup parts lock clean
 
 help: ## list these commands
 	@echo 'Hubkey: keytags, doors, bookings and a fair invoice.'
@@ -40,6 +40,10 @@ bench: ## measure: tap to relay, entries a second, the decision, each beside a f
 	@.ci/parts demo
 	@.ci/environment
 	@$(BIN)/python -m tests.benchmarks
+
+deb: ## build the door's Debian packages into dist/ (RELEASES="12 13", ARCHITECTURES="amd64 arm64")
+	@.ci/environment
+	@packaging/build
 
 setup: ## get what `make demo` needs, and stop
 	@.ci/parts demo
