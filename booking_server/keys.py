@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The server's secrets, in files outside the database: what seals tag numbers, signs the server's word, and opens asks.
 
-A copy of the database alone tells no tag number and opens no door. Nothing here ever writes a secret to a log or a page.
+What signs and opens comes in pairs, so that it can be changed while doors are away (rotating.py). A copy of the database alone
+tells no tag number and opens no door. Nothing here ever writes a secret to a log or a page.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import hmac
 import os
 import secrets
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
@@ -24,7 +27,9 @@ from booking_server.config import BadConfiguration
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
-_FILES = ("vault.key", "index.key", "signing.key", "sealing.key", "session.key")
+_PAIR = ("signing.key", "sealing.key")
+_FILES = ("vault.key", "index.key", "session.key")
+ROTATION = "rotation.json"
 _REPLACEABLE = "session.key"
 """Lost, it only ends every session; each of the others is a loss that a backup must mend."""
 
@@ -59,14 +64,73 @@ class Vault:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
-    """All of the server's secrets. `signing_id` names the signing key on the wire."""
+class Pair:
+    """What signs the server's word and opens asks. `id` and `sealing_id` name the two on the wire."""
 
-    vault: Vault
-    signing_id: str
+    id: str
+    sealing_id: str
     signing: Ed25519PrivateKey = field(repr=False)
     sealing: X25519PrivateKey = field(repr=False)
+
+
+class Rotation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """In which folder below keys/ each pair lies. The next is announced and signs nothing yet; the old one speaks to doors that
+    hold no other. `number` grows with every step."""
+
+    current: str = "."
+    next: str | None = None
+    old: str | None = None
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """All of the server's secrets. `number` is that of the rotation's last step."""
+
+    vault: Vault
+    current: Pair
+    next: Pair | None = None
+    old: Pair | None = None
+    number: int = 0
     session_secret: bytes = field(repr=False)
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Return every pair that is kept, the current one first."""
+        return tuple(pair for pair in (self.current, self.next, self.old) if pair is not None)
+
+    @property
+    def public(self) -> dict[str, Ed25519PublicKey]:
+        """Return what a door is to believe, by key id."""
+        return {pair.id: pair.signing.public_key() for pair in self.pairs}
+
+    @property
+    def known_keys(self) -> frozenset[str]:
+        """Return the ids that a door reports which holds all that it should."""
+        return frozenset({*self.public, self.current.sealing_id})
+
+    @property
+    def openers(self) -> tuple[X25519PrivateKey, ...]:
+        """Return what opens asks and captured numbers, the likeliest first."""
+        return tuple(pair.sealing for pair in self.pairs)
+
+    @property
+    def signing_id(self) -> str:
+        return self.current.id
+
+    @property
+    def signing(self) -> Ed25519PrivateKey:
+        return self.current.signing
+
+    @property
+    def sealing(self) -> X25519PrivateKey:
+        return self.current.sealing
+
+    def speaking_to(self, known: Collection[str]) -> Pair:
+        """Return the pair whose word a door believes that holds these keys: the current one, unless it only has the old."""
+        if self.old is not None and self.old.id in known and self.current.id not in known:
+            return self.old
+        return self.current
 
 
 def make_keys(folder: Path) -> Keys:
@@ -80,7 +144,7 @@ def make_keys(folder: Path) -> Keys:
         fresh = keys.with_name("keys.new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
-        for name in _FILES:
+        for name in (*_FILES, *_PAIR):
             _write_secret(fresh / name, secrets.token_bytes(_KEY_BYTES))
         fresh.rename(keys)
     if not (keys / _REPLACEABLE).exists():
@@ -90,15 +154,60 @@ def make_keys(folder: Path) -> Keys:
 
 def load_keys(folder: Path) -> Keys:
     """Return the keys below `folder`. Raise BadConfiguration naming the file that is missing or damaged."""
-    content = {name: _read_secret(folder / "keys" / name) for name in _FILES}
-    signing = Ed25519PrivateKey.from_private_bytes(content["signing.key"])
+    keys = folder / "keys"
+    content = {name: _read_secret(keys / name) for name in _FILES}
+    stands = rotation(keys)
     return Keys(
         vault=Vault(content["vault.key"], content["index.key"]),
-        signing_id="k" + hashlib.sha256(signing.public_key().public_bytes_raw()).hexdigest()[:8],
-        signing=signing,
-        sealing=X25519PrivateKey.from_private_bytes(content["sealing.key"]),
+        current=_pair(keys / stands.current),
+        next=None if stands.next is None else _pair(keys / stands.next),
+        old=None if stands.old is None else _pair(keys / stands.old),
+        number=stands.number,
         session_secret=content["session.key"],
     )
+
+
+def rotation(keys: Path) -> Rotation:
+    """Return how far the rotation in the folder `keys` is; before the first, the pair that `init` made is the current one."""
+    file = keys / ROTATION
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Rotation)
+    except FileNotFoundError:
+        return Rotation()
+    except (OSError, msgspec.DecodeError) as error:
+        raise BadConfiguration(f"{file}: cannot be read ({error}); put it back from your backup") from None
+
+
+def make_pair(folder: Path) -> Pair:
+    """Write a new pair into `folder`, which must not be there yet, and return it."""
+    folder.mkdir(mode=0o700)
+    for name in _PAIR:
+        _write_secret(folder / name, secrets.token_bytes(_KEY_BYTES))
+    return _pair(folder)
+
+
+def remove_pair(folder: Path) -> None:
+    """Delete the pair in `folder`, and the folder if nothing else lies there."""
+    for name in _PAIR:
+        (folder / name).unlink(missing_ok=True)
+    if folder.exists() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _pair(folder: Path) -> Pair:
+    signing_bytes, sealing_bytes = (_read_secret(folder / name) for name in _PAIR)
+    signing = Ed25519PrivateKey.from_private_bytes(signing_bytes)
+    sealing = X25519PrivateKey.from_private_bytes(sealing_bytes)
+    return Pair(
+        id=f"k{_short(signing.public_key().public_bytes_raw())}",
+        sealing_id=f"s{_short(sealing.public_key().public_bytes_raw())}",
+        signing=signing,
+        sealing=sealing,
+    )
+
+
+def _short(public: bytes) -> str:
+    return hashlib.sha256(public).hexdigest()[:8]
 
 
 def _read_secret(file: Path) -> bytes:

@@ -36,7 +36,7 @@ certificate = "certificate.pem" # who this door is
 key = "key.pem"                 # and its proof: readable by the agent alone
 
 [server]
-signing_keys = {{ {signing_id} = "server-signing.pem" }} # what signs the server's word
+signing_keys = {{ {signing_keys} }} # what signs the server's word
 sealing_key = "server-sealing.pem"                 # what tag numbers are sealed to
 {readers}
 [lock]
@@ -82,8 +82,10 @@ def write_door_files(tx: Connection, config: Config, keys: Keys, door_id: str, t
     to.mkdir(parents=True, exist_ok=True)
     to.chmod(0o700)
     write(to / "tag.key", key, mode=SECRET)
-    for name, public in (("signing", keys.signing.public_key()), ("sealing", keys.sealing.public_key())):
-        write(to / f"server-{name}.pem", public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), mode=OPEN)
+    for key_id, signing in keys.public.items():
+        write(to / _signing_file(key_id), signing.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), mode=OPEN)
+    sealing = keys.current.sealing.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    write(to / "server-sealing.pem", sealing, mode=OPEN)
     write(to / "door.toml", settings.encode(), mode=OPEN)
     pki.issue_to(config.folder, door_id, to)
 
@@ -101,9 +103,13 @@ def _settings(config: Config, keys: Keys, door: Door, points: list[str]) -> str:
         state_folder=_quoted("state" if config.demo else "/var/lib/hubkey-door"),
         host=_quoted(host),
         port=config.broker.port,
-        signing_id=keys.signing_id,
+        signing_keys=", ".join(f"{key_id} = {_quoted(_signing_file(key_id))}" for key_id in keys.public),
         readers="".join(reader.format(kind=kind, point=_quoted(p), name=_quoted(f"reader {p}")) for p in points),
     )
+
+
+def _signing_file(key_id: str) -> str:
+    return f"server-signing-{key_id}.pem"
 
 
 def _quoted(text: str) -> str:

@@ -3,23 +3,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from access_contract.decide import Decision, decide
 from access_contract.messages import Answer, Ask
 from access_contract.sealing import Unsealable, unseal_number
 from access_contract.snapshot import LiveFacts, Snapshot
-from access_contract.vocabulary import DoorId, Moment, Reason, tag_hash
+from access_contract.vocabulary import DoorId, Moment, Reason, TagNumber, tag_hash
 
 _NOTHING_FULL = LiveFacts()
 
 
-def answer(ask: Ask, *, index: Snapshot, tag_key: bytes, sealing_key: X25519PrivateKey, moment: Moment, known: int) -> Answer:
+def answer(
+    ask: Ask, *, index: Snapshot, tag_key: bytes, openers: Sequence[X25519PrivateKey], moment: Moment, known: int
+) -> Answer:
     """Return the server's decision on one ask of the door that `index` and `tag_key` belong to.
 
     `moment` is the server's own; a number that cannot be unsealed is refused as unreadable.
     """
-    decision = _decision(ask, index.door, index, tag_key, sealing_key, moment)
+    decision = _decision(ask, index.door, index, tag_key, openers, moment)
     return Answer(
         ask=ask.ask,
         granted=decision.granted,
@@ -34,10 +39,18 @@ def answer(ask: Ask, *, index: Snapshot, tag_key: bytes, sealing_key: X25519Priv
 
 
 def _decision(
-    ask: Ask, door: DoorId, index: Snapshot, tag_key: bytes, sealing_key: X25519PrivateKey, moment: Moment
+    ask: Ask, door: DoorId, index: Snapshot, tag_key: bytes, openers: Sequence[X25519PrivateKey], moment: Moment
 ) -> Decision:
     try:
-        number = unseal_number(ask.sealed, door=door, about=f"ask:{ask.ask}", server_key=sealing_key)
+        number = unsealed(ask.sealed, door=door, about=f"ask:{ask.ask}", openers=openers)
     except Unsealable:
         return Decision(reason=Reason.TAG_UNREADABLE)
     return decide(index, _NOTHING_FULL, tag_hash(tag_key, number), moment)
+
+
+def unsealed(sealed: bytes, *, door: DoorId, about: str, openers: Sequence[X25519PrivateKey]) -> TagNumber:
+    """Return the number that a door sealed to any of the server's keys: in a rotation there are two. Raise Unsealable."""
+    for opener in openers[:-1]:
+        with suppress(Unsealable):
+            return unseal_number(sealed, door=door, about=about, server_key=opener)
+    return unseal_number(sealed, door=door, about=about, server_key=openers[-1])

@@ -26,6 +26,7 @@ from booking_server.config import BadConfiguration, Config, clock_of
 from booking_server.db import Database
 from booking_server.doors import commands
 from booking_server.doors import service as doors
+from booking_server.doors.announcing import Announcer
 from booking_server.doors.dispatching import Dispatcher
 from booking_server.doors.index import Index
 from booking_server.doors.lookups import HubLookups
@@ -38,8 +39,8 @@ from booking_server.doors.storing import EventStore
 from booking_server.doors.wire import Wire, tls_context
 from booking_server.doors.writer import Work, Writer
 from booking_server.errors import BookingServerError
-from booking_server.keys import load_keys
 from booking_server.ledger.forgetting import forget_old_taps
+from booking_server.rotating import Keyring
 
 UPKEEP_SECONDS = 1.0
 SWITCH_SECONDS = 0.0005
@@ -72,24 +73,26 @@ class Hub:
     """All parts of the process."""
 
     def __init__(self, config: Config, database: Database) -> None:
-        keys, self._clock = load_keys(config.folder), clock_of(config)
+        self._keyring, self._clock = Keyring(config.folder), clock_of(config)
         self._config, self._database = config, database
         self._forgotten_on: date | None = None
         self._wire = Wire(identity=config.broker.identity, tls=_tls(config))
         schema.must_be_current(database)
-        self._writer, self._statuses, self._index = Writer(database), Statuses(), Index(database, keys.vault)
-        sender = Sender(self._wire, keys, self._clock)
+        self._writer, self._statuses, self._index = Writer(database), Statuses(), Index(database, self._keyring.keys.vault)
+        self._sender = sender = Sender(self._wire, self._keyring, self._statuses, self._clock)
+        self._announcer = Announcer(self._keyring, sender)
         self._snapshots = Snapshots(self._index, self._statuses, sender)
         self._dispatcher = Dispatcher(database, self._writer, self._statuses, sender, self._clock)
         self._receiver = Receiver(
             Parts(
                 clock=self._clock,
-                keys=keys,
+                keyring=self._keyring,
                 demo=config.demo,
                 index=self._index,
                 statuses=self._statuses,
                 snapshots=self._snapshots,
                 sender=sender,
+                announcer=self._announcer,
                 writer=self._writer,
                 events=EventStore(HubLookups(), self._clock),
             )
@@ -134,6 +137,10 @@ class Hub:
 
     def _upkeep(self) -> None:
         """Give up on commands whose time is over and on doors that are no longer heard; once a day, forget old names."""
+        if self._keyring.refresh():
+            _log.info("keys_changed", signing=self._keyring.keys.current.id, announced=sorted(self._keyring.keys.known_keys))
+            for door, status in self._statuses.online():
+                self._announcer.reported(door, status, self._clock.monotonic())
         now, silent = self._clock.now(), self._statuses.fallen_silent(self._clock.monotonic())
         new_day, self._forgotten_on = now.date() != self._forgotten_on, now.date()
 

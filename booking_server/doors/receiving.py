@@ -16,12 +16,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
 from access_contract.messages import Ask, Captured, Events, Request, Status
-from access_contract.sealing import Unsealable, unseal_number
+from access_contract.sealing import Unsealable
 from access_contract.vocabulary import DoorId, Moment, Reason, TagNumber
 from booking_server.clock import Clock
 from booking_server.doors import commands
 from booking_server.doors import service as doors
-from booking_server.doors.answering import answer
+from booking_server.doors.announcing import Announcer
+from booking_server.doors.answering import answer, unsealed
 from booking_server.doors.index import Index
 from booking_server.doors.reading import Heard, Unreadable, read
 from booking_server.doors.sending import Sender
@@ -30,8 +31,8 @@ from booking_server.doors.statuses import Statuses
 from booking_server.doors.storing import Dropped, EventStore, Stored
 from booking_server.doors.writer import Shared, Taken, Work, Writer
 from booking_server.errors import NotFound
-from booking_server.keys import Keys
 from booking_server.ledger.ingest import Sent, count
+from booking_server.rotating import Keyring
 
 ASKS_REMEMBERED = 4096
 
@@ -43,12 +44,13 @@ class Parts:
     """What a receiver works with."""
 
     clock: Clock
-    keys: Keys
+    keyring: Keyring
     demo: bool
     index: Index
     statuses: Statuses
     snapshots: Snapshots
     sender: Sender
+    announcer: Announcer
     writer: Writer
     events: EventStore
 
@@ -94,8 +96,8 @@ class Receiver:
             self._drop("unknown_door" if rights is None or key is None else "replayed_ask", door)
             return
         moment = Moment(now=now, access_point=ask.access_point, assurance=ask.assurance)
-        sealing = self._parts.keys.sealing
-        said = answer(ask, index=rights, tag_key=key, sealing_key=sealing, moment=moment, known=known.number)
+        openers = self._parts.keyring.keys.openers
+        said = answer(ask, index=rights, tag_key=key, openers=openers, moment=moment, known=known.number)
         self._parts.sender.answer(door, said)
         if said.reason == Reason.TAG_UNREADABLE:
             self._drop("unreadable_number", door)
@@ -117,6 +119,7 @@ class Receiver:
         if status.simulated and not self._parts.demo:
             self._tell("simulated_door", door)
         self._parts.snapshots.reported(door, status, at)
+        self._parts.announcer.reported(door, status, at)
 
     def _keep(self, tx: Connection, door: DoorId, status: Status, *, retained: bool) -> None:
         doors.keep_status(tx, now=self._parts.clock.now(), door_id=door, status=status, retained=retained)
@@ -134,15 +137,15 @@ class Receiver:
 
     def _captured(self, door: DoorId, captured: Captured) -> None:
         try:
-            about, sealing = f"captured:{captured.capture}", self._parts.keys.sealing
-            number = unseal_number(captured.sealed, door=door, about=about, server_key=sealing)
+            about, openers = f"captured:{captured.capture}", self._parts.keyring.keys.openers
+            number = unsealed(captured.sealed, door=door, about=about, openers=openers)
         except Unsealable:
             self._drop("unreadable_number", door)
             return
         self._store(door, lambda tx: self._keep_number(tx, door, captured.capture, number))
 
     def _keep_number(self, tx: Connection, door: DoorId, capture: str, number: TagNumber) -> None:
-        vault, now = self._parts.keys.vault, self._parts.clock.now()
+        vault, now = self._parts.keyring.keys.vault, self._parts.clock.now()
         commands.captured(tx, now=now, vault=vault, door_id=door, capture_id=capture, number=number)
 
     def _store(self, door: DoorId, write: Callable[[Connection], None]) -> None:

@@ -6,22 +6,27 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from access_contract.envelope import seal
-from access_contract.messages import Acknowledgement, Answer, Command, SnapshotCurrent, ToDoor
+from access_contract.messages import Acknowledgement, Answer, Command, ServerKeys, SnapshotCurrent, ToDoor
 from access_contract.topics import Down
 from access_contract.vocabulary import DoorId
 from booking_server.access.snapshots import DoorSnapshot
 from booking_server.clock import Clock
+from booking_server.doors.statuses import Statuses
 from booking_server.doors.wire import Wire
-from booking_server.keys import Keys
+from booking_server.rotating import Keyring
 
-ANSWER_SECONDS, ACKNOWLEDGEMENT_SECONDS, SNAPSHOT_SECONDS, COMMAND_SECONDS = 10, 30, 60, 10
+ANSWER_SECONDS, ACKNOWLEDGEMENT_SECONDS, SNAPSHOT_SECONDS, COMMAND_SECONDS, KEYS_SECONDS = 10, 30, 60, 10, 30
 
 
 class Sender:
-    """Any thread may send. An open, a capture or a mode goes out as `command`, and so on: each kind has its channel."""
+    """Any thread may send. An open, a capture or a mode goes out as `command`, and so on: each kind has its channel.
 
-    def __init__(self, wire: Wire, keys: Keys, clock: Clock) -> None:
-        self._wire, self._keys, self._clock = wire, keys, clock
+    To the doors in `silenced`, whose boxes were stolen, nothing is sent at all.
+    """
+
+    def __init__(self, wire: Wire, keyring: Keyring, statuses: Statuses, clock: Clock) -> None:
+        self.silenced: frozenset[str] = frozenset()
+        self._wire, self._keyring, self._statuses, self._clock = wire, keyring, statuses, clock
 
     @property
     def connected(self) -> bool:
@@ -44,9 +49,16 @@ class Sender:
     def snapshot_current(self, door: DoorId, digest: str) -> None:
         self._send(door, "snapshot", SnapshotCurrent(digest=digest), SNAPSHOT_SECONDS)
 
+    def keys(self, door: DoorId, body: ServerKeys) -> None:
+        self._send(door, "keys", body, KEYS_SECONDS)
+
     def _send(self, door: DoorId, channel: Down, body: ToDoor, seconds: int, *, until: datetime | None = None) -> None:
+        if door in self.silenced:
+            return
+        status = self._statuses.of(door)
+        pair = self._keyring.keys.speaking_to(() if status is None else status.known_keys)
         expires_at = self._clock.now() + timedelta(seconds=seconds)
         if until is not None:
             expires_at = min(expires_at, until)
-        envelope = seal(body, door=door, key_id=self._keys.signing_id, key=self._keys.signing, expires_at=expires_at)
+        envelope = seal(body, door=door, key_id=pair.id, key=pair.signing, expires_at=expires_at)
         self._wire.send(door, channel, envelope, expiry_seconds=seconds)

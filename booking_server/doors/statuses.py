@@ -53,6 +53,11 @@ class Statuses:
         said = self._said.get(door)
         return said.status if said is not None and said.status.online else None
 
+    def online(self) -> list[tuple[DoorId, Status]]:
+        """Return the doors that are online, and what each last said."""
+        with self._lock:
+            return [(door, said.status) for door, said in self._said.items() if said.status.online]
+
     def fallen_silent(self, at: float) -> list[DoorId]:
         """Return the doors that were online and not heard for SILENT_SECONDS; they are offline from here on."""
         with self._lock:
