@@ -8,14 +8,15 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from booking_server.access import service as access
-from booking_server.access.wording import is_over, span_in_words
-from booking_server.errors import Invalid, NotFound
+from booking_server.access.wording import is_over, powers_in_words, span_in_words
+from booking_server.errors import Invalid
 from booking_server.people.views import person_page
 from booking_server.web.forms import Form
 from booking_server.web.request import actor, database, now
 
 pages = Blueprint("access", __name__)
 pages.add_app_template_filter(span_in_words)
+pages.add_app_template_filter(powers_in_words)
 pages.add_app_template_test(is_over, "over")
 Answer = str | Response | tuple[str, int]
 
@@ -33,7 +34,7 @@ def grant(person_id: int) -> Answer:
                 area_id=form.choice("area_id"),
                 from_day=form.day("from_day"),
                 until_day=form.day_or_none("until_day"),
-                weekdays=_weekdays(form),
+                weekdays=form.weekdays("weekdays"),
                 from_time=form.time("from_time"),
                 until_time=form.time("until_time"),
                 standing=form.ticked("standing"),
@@ -53,10 +54,3 @@ def withdraw(grant_id: int) -> Answer:
         found = access.withdraw_access(tx, actor(), now=now(), grant_id=grant_id)
     flash(gettext("Access withdrawn. A door that is offline learns of it when it is online again."))
     return redirect(f"/people/{found.person_id}", 303)
-
-
-def _weekdays(form: Form) -> int:
-    chosen = form.values("weekdays")
-    if not set(chosen) <= set("0123456"):
-        raise NotFound("There is no such day of the week.")
-    return sum(1 << int(day) for day in set(chosen))

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, time
+from typing import Protocol
 
 from flask_babel import gettext, lazy_gettext
 
@@ -17,9 +18,31 @@ DAYS = (
 )  # fmt: skip
 
 
-def hours_in_words(grant: Grant) -> str:
-    """Return when the grant opens, for a reader who never saw the form."""
-    return ", ".join((_days(grant.weekdays), _hours(grant)))
+class Weekly(Protocol):
+    """Days of the week and hours of the day: a grant's, or a door's own."""
+
+    @property
+    def weekdays(self) -> int: ...
+    @property
+    def from_time(self) -> time: ...
+    @property
+    def until_time(self) -> time: ...
+
+
+def hours_in_words(weekly: Weekly) -> str:
+    """Return when it is, for a reader who never saw the form."""
+    return ", ".join((_days(weekly.weekdays), _hours(weekly)))
+
+
+def powers_in_words(grant: Grant) -> list[str]:
+    """Return what a grant may beyond passing, each in a word or two."""
+    words = {
+        "standing": gettext("standing"),
+        "passes_lock_down": gettext("passes a lock-down"),
+        "may_disarm": gettext("disarms the alarm"),
+        "starts_unlocking": gettext("starts unlocking hours"),
+    }
+    return [word for name, word in words.items() if getattr(grant, name)]
 
 
 def span_in_words(grant: Grant, today: date) -> str:
@@ -56,7 +79,7 @@ def _run(run: list[int]) -> str:
     return gettext("%(first)s to %(last)s", first=DAYS[run[0]], last=DAYS[run[-1]])
 
 
-def _hours(grant: Grant) -> str:
-    if grant.from_time == grant.until_time:
+def _hours(weekly: Weekly) -> str:
+    if weekly.from_time == weekly.until_time:
         return gettext("at all hours")
-    return gettext("%(first)s to %(last)s", first=show_time(grant.from_time), last=show_time(grant.until_time))
+    return gettext("%(first)s to %(last)s", first=show_time(weekly.from_time), last=show_time(weekly.until_time))

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from flask import Blueprint, redirect, render_template, request
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
+from booking_server.access.wording import DAYS, hours_in_words
 from booking_server.actors import Role
-from booking_server.doors import adding, commands, showing
+from booking_server.doors import adding, commands, hours, showing
 from booking_server.doors import service as doors
 from booking_server.doors.wording import LOGS, MODES, attention, mode_word, refusal
 from booking_server.errors import Invalid
@@ -63,13 +65,13 @@ def add() -> Answer:
 
 @pages.get("/doors/<door_id>")
 def show(door_id: str) -> Answer:
-    return _door_page(door_id)
+    return door_page(door_id)
 
 
 @pages.get("/doors/<door_id>/state")
 def state(door_id: str) -> Answer:
     """The part of a door's page that follows the door."""
-    return _door_page(door_id, template="doors/state.html")
+    return door_page(door_id, template="doors/state.html")
 
 
 @pages.post("/doors/<door_id>/openings")
@@ -79,7 +81,7 @@ def open_once(door_id: str) -> Answer:
         with database().write() as tx:
             asked = commands.ask_open(tx, actor(), now=now(), door_id=door_id, reason=form.text("reason"))
     except Invalid as problem:
-        return _door_page(door_id, open_form=form.refuse(problem)), 422
+        return door_page(door_id, open_form=form.refuse(problem)), 422
     return redirect(f"/commands/{asked.command}", 303)
 
 
@@ -91,7 +93,7 @@ def set_mode(door_id: str) -> Answer:
             mode, reason = form.text("mode"), form.text("reason")
             asked = commands.ask_mode(tx, actor(), now=now(), door_id=door_id, mode=mode, reason=reason)
     except Invalid as problem:
-        return _door_page(door_id, mode_form=form.refuse(problem)), 422
+        return door_page(door_id, mode_form=form.refuse(problem)), 422
     return redirect(f"/commands/{asked.command}", 303)
 
 
@@ -102,7 +104,7 @@ def change_log(door_id: str) -> Answer:
         with database().write() as tx:
             doors.change_log(tx, actor(), now=now(), door_id=door_id, **_log_values(form))
     except Invalid as problem:
-        return _door_page(door_id, log_form=form.refuse(problem)), 422
+        return door_page(door_id, log_form=form.refuse(problem)), 422
     return redirect(f"/doors/{door_id}", 303)
 
 
@@ -130,7 +132,8 @@ def command(command: str) -> Answer:
     )
 
 
-def _door_page(door_id: str, *, template: str = "doors/door.html", **forms: Form) -> str:
+def door_page(door_id: str, *, template: str = "doors/door.html", **forms: Form) -> str:
+    """Return the page of a door, or the part of it that `template` is. `forms` are shown again, with their errors."""
     actor().must_be(Role.HOST)
     with database().read() as tx:
         door = doors.door(tx, door_id)
@@ -139,10 +142,13 @@ def _door_page(door_id: str, *, template: str = "doors/door.html", **forms: Form
         asked = commands.commands_of_door(tx, door_id, limit=COMMANDS_SHOWN)
         points = doors.access_points(tx, door_id)
         zone_name = places.site(tx, door.site_id).time_zone
+        unlocking = [(one, hours_in_words(one)) for one in hours.hours(tx, door_id)]
     first = {
         "open_form": Form.empty(),
         "mode_form": Form.empty(mode=state.status.mode.value if state else "locked"),
         "log_form": Form.empty(log_named=door.log_named, log_reason=door.log_reason, log_days=door.log_days),
+        "hours_form": Form.empty(weekdays=[str(day) for day in range(5)], from_time="8:00", until_time="16:00"),
+        "rules_form": Form.empty(snapshot_expiry_days=door.snapshot_expiry_days, **msgspec.to_builtins(door.rules)),
     }
     return render_template(
         template,
@@ -154,6 +160,8 @@ def _door_page(door_id: str, *, template: str = "doors/door.html", **forms: Form
         asked=[(one, showing.became(one, now()), _wanted(one)) for one in asked],
         modes=[(mode, *words) for mode, words in MODES.items()],
         logs=[(setting, *words) for setting, words in LOGS.items()],
+        hours=unlocking,
+        weekdays=list(enumerate(DAYS)),
         zone_name=zone_name,
         **{**first, **forms},
     )

@@ -112,6 +112,19 @@ def resume(person_id: int) -> Answer:
     return redirect(f"/people/{person_id}", 303)
 
 
+@pages.post("/people/<int:person_id>/longer-time")
+def give_longer(person_id: int) -> Answer:
+    longer = bool(Form.posted().text("longer"))
+    with database().write() as tx:
+        person = people.give_longer(tx, actor(), now=now(), person_id=person_id, extended_time=longer)
+    flash(
+        gettext("Doors give %(person)s more time.", person=person.name)
+        if longer
+        else gettext("Doors give %(person)s the usual time.", person=person.name)
+    )
+    return redirect(f"/people/{person_id}", 303)
+
+
 @pages.get("/people/<int:person_id>/taps")
 def taps(person_id: int) -> Answer:
     """What somebody did at the doors. Reading it is recorded, and the person's page says who did."""

@@ -36,6 +36,8 @@ VIEWS = (
     "booking_server.access.views",
     "booking_server.places.views",
     "booking_server.doors.views",
+    "booking_server.doors.own_views",
+    "booking_server.doors.lock_down_views",
     "booking_server.ledger.views",
     "booking_server.bookings.views",
     "booking_server.billing.views",

@@ -115,6 +115,13 @@ class Form:
             raise Invalid(name, "Write the time as hours and minutes, for instance 9:30.")
         return time(hour, minute)
 
+    def weekdays(self, name: str) -> int:
+        """Return the ticked days of the week as bits, bit 0 for Monday. Raise Invalid for what is no day."""
+        chosen = set(self.values(name))
+        if not chosen <= set("0123456"):
+            raise Invalid(name, "Choose days from the list.")
+        return sum(1 << int(day) for day in chosen)
+
     def cents(self, name: str) -> int:
         """Return an amount of euros, "4,20" or "4.20", in cents. Raise Invalid."""
         cents = _scaled(self.text(name).removesuffix("€").strip(), 100)
