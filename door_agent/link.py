@@ -40,7 +40,7 @@ class Link:
     def __init__(
         self,
         door: DoorId,
-        keys: Mapping[str, Ed25519PublicKey],
+        keys: Callable[[], Mapping[str, Ed25519PublicKey]],
         *,
         trusted_now: Callable[[], datetime | None],
         heard: Callable[[ToDoor], None],
@@ -124,7 +124,7 @@ class Link:
             self.drop("retained" if message.retain else "oversized")
             return
         try:
-            body = open_envelope(bytes(message.payload), door=self._door, keys=self._keys, now=self._trusted_now())
+            body = open_envelope(bytes(message.payload), door=self._door, keys=self._keys(), now=self._trusted_now())
         except Rejected as rejected:
             self.drop(rejected.cause)
             return

@@ -353,7 +353,7 @@ def heard() -> list[ToDoor]:
 
 def _link(broker: RunningBroker, signing: Ed25519PrivateKey, heard: list[ToDoor], up: list[bool]) -> Link:
     folder = broker.identity(FRONT)
-    link = Link(FRONT, {"k": signing.public_key()}, trusted_now=lambda: None, heard=heard.append, changed=up.append)
+    link = Link(FRONT, lambda: {"k": signing.public_key()}, trusted_now=lambda: None, heard=heard.append, changed=up.append)
     settings = Broker(host="127.0.0.1", port=broker.port, ca="ca.pem", certificate="certificate.pem", key="key.pem")
     link.start(settings, folder / "door.toml")
     wait_for(lambda: up[-1:] == [True], "the door is online")
