@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import assert_never
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
+from access_contract import messages
 from access_contract.messages import (
     Acknowledgement,
     Answer,
@@ -29,7 +29,7 @@ from access_contract.messages import (
     ToDoor,
 )
 from access_contract.sealing import seal_number
-from access_contract.vocabulary import AccessPointId, TagNumber
+from access_contract.vocabulary import AccessPointId, TagNumber, tag_hash
 from door_agent import happenings as h
 from door_agent.clock import Clock
 from door_agent.delivery import Delivery
@@ -40,6 +40,7 @@ from door_agent.link import Link
 from door_agent.machine import Settings, State, next_due, step
 from door_agent.readers.port import Reader, Shown
 from door_agent.relays import Lamps, Relay
+from door_agent.server_keys import BadKeys, ServerKeys
 from door_agent.snapshots import BadPart, SnapshotStore, write_durably
 from door_agent.syncing import Mark, Syncer
 from door_agent.watchdog import Watchdog
@@ -60,7 +61,7 @@ class Parts:
     relay: Relay
     lamps: Lamps
     link: Link
-    sealing_key: X25519PublicKey
+    keys: ServerKeys
     mode_file: Path
     readers: Mapping[AccessPointId, Reader]
 
@@ -124,6 +125,8 @@ class Loop:
                 self.offer(lambda: self._part(body))
             case SnapshotCurrent():
                 self.offer(lambda: self._current(body))
+            case messages.ServerKeys():
+                self.offer(lambda: self._keys_told(body))
             case _:
                 self.offer(h.Commanded(body))
 
@@ -157,6 +160,9 @@ class Loop:
     def _handle(self, happening: h.Happening) -> None:
         clock = self.parts.clock
         stamp = h.Stamp(now=clock.now(), monotonic=clock.monotonic(), clock=clock.quality(), fresh=secrets.token_hex(16))
+        if isinstance(happening, h.TagRead):
+            tag = tag_hash(self.settings.tag_key, happening.number)
+            happening = replace(happening, rights=self.parts.snapshots.look_up(tag))
         self.state, effects = step(self.settings, self.state, stamp, happening)
         failed: str | None = None
         for effect in effects:
@@ -214,7 +220,7 @@ class Loop:
             self.parts.readers[point].show(Shown.GRANTED if granted else Shown.REFUSED)
 
     def _sealed(self, number: TagNumber, about: str) -> bytes:
-        return seal_number(number, door=self.settings.door, about=about, server_key=self.parts.sealing_key)
+        return seal_number(number, door=self.settings.door, about=about, server_key=self.parts.keys.sealing)
 
     def _keep_mode(self, mode: str) -> None:
         trouble = ""
@@ -310,7 +316,7 @@ class Loop:
 
     def _part(self, part: SnapshotPart) -> None:
         try:
-            taken = self.parts.snapshots.take(part, door=self.settings.door, at_least=self.state.snapshot.number)
+            taken = self.parts.snapshots.take(part, door=self.settings.door, at_least=self.state.head.number)
         except BadPart:
             self.parts.link.drop("bad_snapshot_part")
             return
@@ -319,7 +325,25 @@ class Loop:
             return
         self._snapshot_at = None
         self._syncer.also(self._write_snapshot)
-        self._handle(h.SnapshotTaken(*taken))
+        self._handle(h.SnapshotTaken(taken.head, taken.digest, taken.unlocking_windows))
+
+    def _keys_told(self, told: messages.ServerKeys) -> None:
+        try:
+            self.parts.keys.judge(told)
+        except BadKeys:
+            self.parts.link.drop("bad_keys")
+            return
+        self._syncer.also(lambda: self._keep_keys(told))
+
+    def _keep_keys(self, told: messages.ServerKeys) -> None:
+        trouble = self.parts.keys.keep(told)
+        self.put(h.Noticed("keys_unwritable", trouble is not None, trouble or ""))
+        if trouble is None:
+            self.put(lambda: self._hold_keys(told))
+
+    def _hold_keys(self, told: messages.ServerKeys) -> None:
+        self.parts.keys.hold(told)
+        self._status_at = 0.0
 
     def _acknowledged(self, body: Acknowledgement) -> None:
         journal = self.parts.journal
@@ -354,7 +378,7 @@ class Loop:
             journal=journal.id,
             last_sequence=journal.sequence,
             acknowledged=journal.acknowledged,
-            snapshot_number=state.snapshot.number,
+            snapshot_number=state.head.number,
             snapshot_digest=state.digest,
             mode=state.mode,
             contact_open=state.contact_open,
@@ -363,4 +387,5 @@ class Loop:
             attention=list(state.attention),
             version=self.version,
             simulated=self.settings.simulated,
+            known_keys=self.parts.keys.known,
         )

@@ -23,12 +23,13 @@ from door_agent.files import Keys, read_keys, settings_of
 from door_agent.journal import Journal
 from door_agent.link import Link, tls_context
 from door_agent.loop import Loop, Parts
-from door_agent.machine import Settings, State, empty_snapshot
+from door_agent.machine import Settings, State, empty_head
 from door_agent.readers.opening import Hearing, opened
 from door_agent.readers.port import Reader
 from door_agent.relays import Lamps, Relay, use_pins, watch_contact, watch_exit_button
+from door_agent.server_keys import ServerKeys
 from door_agent.simulated import Control
-from door_agent.snapshots import SnapshotStore
+from door_agent.snapshots import Held, SnapshotStore
 
 
 def run(config_file: Path) -> None:
@@ -100,26 +101,34 @@ def _loop(
     begun: Callable[[Loop], None],
 ) -> Loop:
     store = SnapshotStore(folder / "snapshot.json")
-    found = store.load(settings.door)
-    snapshot, digest = found or (empty_snapshot(settings.door), None)
+    held = store.load(settings.door) or Held(empty_head(settings.door), None)
     mode, mode_trouble = _mode(folder / "mode")
     journal, journal_trouble = _journal(folder / "journal.sqlite")
     ends.callback(journal.close)
-    state = State(snapshot=snapshot, digest=digest, mode=mode, sequence=journal.sequence)
+    state = State(
+        head=held.head, digest=held.digest, unlocking_windows=held.unlocking_windows, mode=mode, sequence=journal.sequence
+    )
     deadline = config.timing.journal_deadline_seconds
     loop = Loop(settings, state, version=version("hubkey"), journal_deadline_seconds=deadline)
     begun(loop)
     if journal_trouble is not None:
         loop.put(h.JournalReported(journal_trouble, 0))
+    believed = ServerKeys(folder / "keys" / "server.json", keys)
+    if believed.trouble is not None:
+        loop.put(h.Noticed("keys_lost", True, believed.trouble))
     for about, trouble in (("snapshot_lost", store.trouble), ("mode_lost", mode_trouble), ("journal_lost", _lost(journal))):
         if trouble is not None:
             loop.put(h.Noticed(about, True, trouble))
     clock = _clock(config_file, config, snapshot)
     link = Link(
-        settings.door, keys.signing, trusted_now=partial(_trusted_now, clock), heard=loop.heard, changed=loop.link_changed
+        settings.door,
+        lambda: believed.signing,
+        trusted_now=partial(_trusted_now, clock),
+        heard=loop.heard,
+        changed=loop.link_changed,
     )
     ends.callback(link.close)
-    _wire(config_file, config, loop, (clock, journal, store, link, keys, folder), ends)
+    _wire(config_file, config, loop, (clock, journal, store, link, believed, folder), ends)
     return loop
 
 
@@ -150,7 +159,7 @@ def _wire(config_file: Path, config: Config, loop: Loop, made: tuple[Any, ...], 
         relay=relay,
         lamps=lamps,
         link=link,
-        sealing_key=keys.sealing,
+        keys=keys,
         mode_file=folder / "mode",
         readers=readers,
     )
