@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -18,11 +18,23 @@ from access_contract.topics import is_door_id
 from door_agent.errors import BadConfiguration
 from door_agent.readers.settings import ReaderSettings, conflict
 from door_agent.readers.settings import Simulated as SimulatedReader
+from door_agent.wiring import (
+    Alarm,
+    Bolt,
+    Contact,
+    ExitButton,
+    Fire,
+    Lock,
+    Operator,
+    Pin,
+    Seconds,
+    Tamper,
+    profile,
+    profiles,
+    under,
+)
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
-Pin = Annotated[int, msgspec.Meta(ge=0, le=27)]
-Circuit = Literal["circuit_closed", "circuit_open"]
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,14 +58,6 @@ class Server(_Table, frozen=True, kw_only=True):
     sealing_key: str
 
 
-class Lock(_Table, frozen=True, kw_only=True):
-    """The relay: off means locked, by the wiring."""
-
-    pin: Pin = 17
-    active_high: bool = True
-    pulse_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
-
-
 class Lamps(_Table, frozen=True, kw_only=True):
     granted: Pin | None = None
     refused: Pin | None = None
@@ -66,24 +70,14 @@ class Buzzer(_Table, frozen=True, kw_only=True):
 class Timing(_Table, frozen=True, kw_only=True):
     ask_deadline_ms: Annotated[int, msgspec.Meta(ge=10, le=2000)] = 250
     held_open_seconds: Seconds = 60.0
+    extended_held_open_seconds: Seconds | None = None
+    pre_alarm_seconds: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 15.0
     journal_deadline_seconds: Seconds = 2.0
 
 
 class Policy(_Table, frozen=True, kw_only=True):
     journal_unwritable: Literal["refuse", "admit"] = "refuse"
     tap_is_entry_when_unlocked: bool = False
-
-
-class Contact(_Table, frozen=True, kw_only=True):
-    """The door position switch: which circuit means that the leaf is closed (a switch may be normally open or closed)."""
-
-    pin: Pin | None = None
-    leaf_closed: Circuit = "circuit_closed"
-
-
-class ExitButton(_Table, frozen=True, kw_only=True):
-    pin: Pin | None = None
-    pressed: Circuit = "circuit_closed"
 
 
 class Simulated(_Table, frozen=True, kw_only=True):
@@ -99,13 +93,20 @@ class Config(_Table, frozen=True, kw_only=True):
     broker: Broker
     server: Server
     tag_key_file: str
+    journal_events_max: Annotated[int, msgspec.Meta(ge=1_000, le=10_000_000)] = 1_000_000
     readers: Annotated[tuple[ReaderSettings, ...], msgspec.Meta(min_length=1)]
     demo: bool = False
+    wiring: str | None = None
     lock: Lock = Lock()
+    operator: Operator = Operator()
+    bolt: Bolt = Bolt()
     lamps: Lamps = Lamps()
     buzzer: Buzzer = Buzzer()
     contact: Contact = Contact()
     exit_button: ExitButton = ExitButton()
+    tamper: Tamper = Tamper()
+    fire: Fire = Fire()
+    alarm: Alarm = Alarm()
     timing: Timing = Timing()
     policy: Policy = Policy()
     simulated: Simulated = Simulated()
@@ -125,12 +126,45 @@ def load(path: Path) -> Config:
         raise BadConfiguration(f"{path}: is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise BadConfiguration(f"{path}: is not TOML: {error}") from None
+    written, needs = _under_profile(path, written)
     try:
         config = msgspec.convert(written, Config)
     except msgspec.ValidationError as error:
         raise BadConfiguration(f"{path}: {explained(str(error), written, Config)}") from None
     _check(path, config)
+    _check_needs(path, config, needs)
     return config
+
+
+def _under_profile(path: Path, written: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the file's settings with those of the wiring it names under them, and what that wiring cannot do without."""
+    name = written.get("wiring")
+    if not isinstance(name, str):
+        return written, []
+    settled = profile(name)
+    if settled is None:
+        raise BadConfiguration(f"{path}: wiring is {name!r}; allowed is: {' or '.join(profiles())}")
+    needs: list[str] = settled.pop("needs", [])
+    return under(written, settled), needs
+
+
+def _check_needs(path: Path, config: Config, needs: list[str]) -> None:
+    pins = _pins(config)
+    for setting in needs:
+        if pins[setting] is None:
+            raise BadConfiguration(f"{path}: wiring is {config.wiring!r}, which needs {setting}; it must be set")
+    if config.alarm.disarm_pin is not None and config.alarm.armed_pin is None:
+        raise BadConfiguration(
+            f"{path}: alarm.disarm_pin needs alarm.armed_pin: the input that says that the alarm is disarmed"
+        )
+    for setting, longer, least in (
+        ("lock.extended_pulse_seconds", config.lock.extended_pulse_seconds, config.lock.pulse_seconds),
+        ("timing.extended_held_open_seconds", config.timing.extended_held_open_seconds, config.timing.held_open_seconds),
+    ):
+        if longer is not None and longer < least:
+            raise BadConfiguration(
+                f"{path}: {setting} is {longer:g}; it must be at least {least:g}, the time without `extended`"
+            )
 
 
 def _check(path: Path, config: Config) -> None:
@@ -150,17 +184,26 @@ def _check_readers(path: Path, config: Config) -> None:
         raise BadConfiguration(f"{path}: {said}")
 
 
-def _check_pins(path: Path, config: Config) -> None:
-    pins = {
+def _pins(config: Config) -> dict[str, int | None]:
+    return {
         "lock.pin": config.lock.pin,
+        "operator.pin": config.operator.pin,
+        "bolt.pin": config.bolt.pin,
         "lamps.granted": config.lamps.granted,
         "lamps.refused": config.lamps.refused,
         "buzzer.pin": config.buzzer.pin,
         "contact.pin": config.contact.pin,
         "exit_button.pin": config.exit_button.pin,
+        "tamper.pin": config.tamper.pin,
+        "fire.pin": config.fire.pin,
+        "alarm.armed_pin": config.alarm.armed_pin,
+        "alarm.disarm_pin": config.alarm.disarm_pin,
     }
+
+
+def _check_pins(path: Path, config: Config) -> None:
     taken: dict[int, str] = {}
-    for setting, pin in pins.items():
+    for setting, pin in _pins(config).items():
         if pin is not None and pin in taken:
             raise BadConfiguration(f"{path}: {setting} is {pin}, as is {taken[pin]}; each needs a pin of its own")
         if pin is not None:
