@@ -11,6 +11,7 @@ from typing import assert_never
 
 from access_contract.vocabulary import AccessPointId, Assurance, TagNumber
 from door_agent import happenings as h
+from door_agent.readers.evdev import EvdevReader
 from door_agent.readers.pcsc import PcscReader
 from door_agent.readers.port import Heard, Reader
 from door_agent.readers.settings import Evdev, Osdp, Pcsc, ReaderSettings, Simulated
@@ -26,7 +27,9 @@ def opened(settings: ReaderSettings, heard: Heard, config_file: Path, *, virtual
             return PcscReader(name, heard, virtual_allowed=virtual_allowed)
         case Simulated():
             return SimulatedReader(heard)
-        case Evdev() | Osdp():
+        case Evdev():
+            return EvdevReader(settings, heard)
+        case Osdp():
             raise NotImplementedError(str(config_file))
         case _:
             assert_never(settings)
