@@ -22,6 +22,7 @@ UNPACKED_BYTES_MAX = 64 * 1024 * 1024
 BUCKETS = tuple(f"{number:02x}" for number in range(256))
 """A tag belongs to the bucket that its hash begins with, so that a change of one tag reads 1/256 of them."""
 EMPTY_BUCKET = "0" * 64
+PACK_LEVEL = 6
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """An aware instant; on the wire RFC 3339 in UTC ending in Z."""
@@ -219,7 +220,7 @@ def _digest_of_pairs(entries: Iterable[tuple[str, bytes]]) -> str | None:
 
 def pack(content: bytes) -> bytes:
     """Return the bytes in which a snapshot travels, to be cut into parts: its JSON, compressed by zlib."""
-    return zlib.compress(content, 6)
+    return zlib.compress(content, PACK_LEVEL)
 
 
 def unpack(packed: bytes) -> bytes:

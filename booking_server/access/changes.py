@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The numbered rights changes: one row in the transaction of whatever changes who may pass where.
 
-Every process that answers asks applies them in order. A change without person and door concerns everyone.
+Every process that answers asks applies them in order, and looks again only at what they name: a person and all keytags that
+the person ever held, a keytag, or a door itself. A change that names none of these concerns everyone.
 """
 
 from __future__ import annotations
@@ -16,15 +17,20 @@ from booking_server.access.tables import rights_changes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Something changed for one person, at one door, or (both None) for everyone."""
+    """Something changed for one person, of one keytag, at one door, or (all None) for everyone."""
 
     number: int
     person_id: int | None
     door_id: str | None
+    keytag_id: int | None
+
+    @property
+    def concerns_everyone(self) -> bool:
+        return self.person_id is None and self.door_id is None and self.keytag_id is None
 
 
 def note_change(tx: Connection, *, now: datetime, cause: str, person_id: int | None = None, door_id: str | None = None) -> int:
-    """Add a change and return its number. `cause` says what it was ("grant:7").
+    """Add a change and return its number. `cause` says what it was ("grant:7"); a keytag is named by it ("keytag:7").
 
     Where writers run side by side (PostgreSQL) a lower number may be committed after a higher one; who follows them looks
     back a little. To wait for each other here would make every booking of every space wait.
@@ -40,6 +46,11 @@ def latest_change(tx: Connection) -> int:
 
 def changes_after(tx: Connection, number: int) -> list[Change]:
     """Return the changes after `number`, in order."""
-    wanted = (rights_changes.c.number, rights_changes.c.person_id, rights_changes.c.door_id)
+    wanted = (rights_changes.c.number, rights_changes.c.person_id, rights_changes.c.door_id, rights_changes.c.cause)
     found = select(*wanted).where(rights_changes.c.number > number).order_by(rights_changes.c.number)
-    return [Change(**row._mapping) for row in tx.execute(found)]
+    return [_change(*row) for row in tx.execute(found)]
+
+
+def _change(number: int, person_id: int | None, door_id: str | None, cause: str) -> Change:
+    kind, _, which = cause.partition(":")
+    return Change(number=number, person_id=person_id, door_id=door_id, keytag_id=int(which) if kind == "keytag" else None)

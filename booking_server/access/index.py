@@ -1,149 +1,159 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Reads, in one transaction, everything that says who may pass which door, and hands it to the rules.
+"""Reads, in one transaction, what says who may pass which door: all of it, or only what some changes may have touched.
 
-What comes out is both the server's index and, without the refused tags, each door's snapshot. It writes nothing.
+Both come to the same: what `follow` makes of an index is what `build` would read anew. It is the server's index and, without
+the refused tags, each door's snapshot. It writes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection
 
-from access_contract.snapshot import Snapshot, Window
+from access_contract.snapshot import DoorRules, Head, LockDown
 from access_contract.vocabulary import DoorId, Reason
-from booking_server import civil
 from booking_server.access import service as access
-from booking_server.access.rules import HORIZON, HeldRight, HeldTag, OwnHours, Point, index_of_door, joined, opened_points
-from booking_server.bookings import service as bookings
-from booking_server.doors import hours, lock_down
+from booking_server.access.door_rights import DoorRights, head_of_door, index_of_door
+from booking_server.access.expanding import held_rights, own_hours
+from booking_server.access.holdings import Holdings
+from booking_server.access.rules import HeldRight, HeldTag, OwnHours, Point, opened_points
+from booking_server.access.service import Change
+from booking_server.doors import lock_down
 from booking_server.doors import service as doors
 from booking_server.people import service as people
 from booking_server.places import service as places
 from booking_server.tags import service as tags
 
-_ONE_DAY = timedelta(days=1)
+AT_ONCE = 400
+"""How many people or keytags one query is asked for."""
+Index = Mapping[DoorId, DoorRights]
+_NOBODY = Holdings((), {})
 
 
-def build(tx: Connection, *, now: datetime) -> dict[DoorId, Snapshot]:
-    """Return for each door in use all that is known of who may pass it, from now until HORIZON ahead."""
-    points = [
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Door:
+    """What is to be told of one door beside its tags."""
+
+    door: doors.Door
+    unlocking: OwnHours | None
+    lock_down: LockDown | None
+
+
+def build(tx: Connection, *, now: datetime, only: Collection[DoorId] | None = None) -> dict[DoorId, DoorRights]:
+    """Return for each door (or for these) all that is known of who may pass it: nobody where it is out of use."""
+    told = _told(tx, now, only)
+    if all(one.door.retired_at is not None for one in told):
+        return {one.door.id: _built(tx, one, now, _NOBODY, set(), set()) for one in told}
+    holdings = _holdings(tx, held_rights(tx, now))
+    suspended, longer = people.suspended(tx), people.with_longer_time(tx)
+    return {one.door.id: _built(tx, one, now, holdings, suspended, longer) for one in told}
+
+
+def access_points(tx: Connection) -> tuple[Point, ...]:
+    """Return where every reader leads."""
+    return tuple(
         Point(door_id=p.door_id, point=p.point, from_area_id=p.from_area_id, to_area_id=p.to_area_id)
         for p in doors.access_points(tx)
-    ]
-    parents = places.parents(tx)
-    rights = [*_granted(tx, now), *_booked(tx, now)]
-    opens = {area: opened_points(points, parents, area) for area in {right.area_id for right in rights}}
-    at_door = _by_door(rights, opens)
-    suspended, change = people.suspended(tx), access.latest_change(tx)
-    longer, unlocking, words = people.with_longer_time(tx), _unlocking(tx, now), lock_down.last_words(tx)
-    return {
-        door.id: index_of_door(
-            door=door.id,
-            rules=door.rules,
-            expiry_days=door.snapshot_expiry_days,
-            change=change,
-            now=now,
-            tags=[_held(tag, suspended, longer) for tag in tags.held_tags(tx, door.id)],
-            rights=at_door.get(door.id, ()),
-            opens=opens,
-            unlocking=unlocking.get(door.id),
-            lock_down=lock_down.for_door(words.get(door.site_id)),
+    )
+
+
+def follow(tx: Connection, before: Index, changes: Iterable[Change], *, now: datetime) -> dict[DoorId, DoorRights]:
+    """Return what `before` has become by changes of people, keytags and single doors; `now` is of the day of `before`.
+
+    A door that leads elsewhere than before, or names its tags anew, is to be built instead.
+    """
+    changes = list(changes)
+    number, after = access.latest_change(tx), dict(before)
+    for told in _told(tx, now, {DoorId(c.door_id) for c in changes if c.door_id is not None}):
+        after[told.door.id] = _with_head(tx, before.get(told.door.id), told, number, now)
+    in_use = [door.id for door in doors.doors(tx) if door.retired_at is None and door.id in after]
+    persons = sorted({c.person_id for c in changes if c.person_id is not None})
+    keytags = sorted({c.keytag_id for c in changes if c.keytag_id is not None and c.person_id is None})
+    for some in _portions(persons):
+        _take_on(tx, after, in_use, tags.named_tags(tx, held_ever_by=some), number, now)
+    for some in _portions(keytags):
+        _take_on(tx, after, in_use, tags.named_tags(tx, keytag_ids=some), number, now)
+    return after
+
+
+def _portions(numbers: Sequence[int]) -> Iterable[Sequence[int]]:
+    return (numbers[at : at + AT_ONCE] for at in range(0, len(numbers), AT_ONCE))
+
+
+def _take_on(
+    tx: Connection,
+    after: dict[DoorId, DoorRights],
+    in_use: Iterable[DoorId],
+    named: Mapping[DoorId, list[tags.HeldTag]],
+    number: int,
+    now: datetime,
+) -> None:
+    """Let the doors in use hold these tags as they are now, whoever holds them now."""
+    holders = {tag.person_id for held in named.values() for tag in held if tag.person_id is not None}
+    holdings = _holdings(tx, held_rights(tx, now, holders))
+    suspended, longer = people.suspended(tx, holders), people.with_longer_time(tx, holders)
+    for door in in_use:
+        wanted = {tag.hash: holdings.at(door, _held(tag, suspended, longer)) for tag in named.get(door, ())}
+        after[door] = after[door].with_tags(number, wanted, holdings.window_sets)
+
+
+def _with_head(tx: Connection, before: DoorRights | None, told: _Door, number: int, now: datetime) -> DoorRights:
+    if before is None or told.door.retired_at is not None:
+        made = build(tx, now=now, only={told.door.id})[told.door.id]
+        return made if before is None else made.after(before)
+    return before.with_head(_head(told, number, now), None if told.unlocking is None else told.unlocking.hours)
+
+
+def _head(told: _Door, number: int, now: datetime) -> Head:
+    door = told.door
+    return head_of_door(door.id, door.rules, door.snapshot_expiry_days, number, now, told.unlocking, told.lock_down)
+
+
+def _built(
+    tx: Connection, told: _Door, now: datetime, holdings: Holdings, suspended: Collection[int], longer: Collection[int]
+) -> DoorRights:
+    door, in_use = told.door, told.door.retired_at is None
+    return index_of_door(
+        door=door.id,
+        rules=door.rules if in_use else DoorRules(),
+        expiry_days=door.snapshot_expiry_days if in_use else 1,
+        change=access.latest_change(tx),
+        now=now,
+        tags=(_held(tag, suspended, longer) for tag in tags.held_tags(tx, door.id)) if in_use else (),
+        holdings=holdings,
+        unlocking=told.unlocking,
+        lock_down=told.lock_down,
+    )
+
+
+def _told(tx: Connection, now: datetime, only: Collection[DoorId] | None) -> list[_Door]:
+    if only is not None and not only:
+        return []
+    unlocking, words = own_hours(tx, now, *(only or ())), lock_down.last_words(tx)
+    return [
+        _Door(
+            door=door,
+            unlocking=unlocking.get(door.id) if door.retired_at is None else None,
+            lock_down=lock_down.for_door(words.get(door.site_id)) if door.retired_at is None else None,
         )
         for door in doors.doors(tx)
-        if door.retired_at is None
-    }
+        if only is None or door.id in only
+    ]
 
 
-def _by_door(rights: Iterable[HeldRight], opens: Mapping[int, set[tuple[str, str]]]) -> dict[str, list[HeldRight]]:
-    found: dict[str, list[HeldRight]] = {}
-    for right in rights:
-        for door in {door for door, _ in opens[right.area_id]}:
-            found.setdefault(door, []).append(right)
-    return found
+def _holdings(tx: Connection, rights: Iterable[HeldRight]) -> Holdings:
+    rights = list(rights)
+    points, parents = access_points(tx), places.parents(tx)
+    return Holdings(rights, {area: opened_points(points, parents, area) for area in {right.area_id for right in rights}})
 
 
-def _held(tag: tags.HeldTag, suspended: set[int], longer: set[int]) -> HeldTag:
+def _held(tag: tags.HeldTag, suspended: Collection[int], longer: Collection[int]) -> HeldTag:
     reason = None
     if tag.blocked:
         reason = Reason.TAG_BLOCKED
     elif tag.person_id in suspended:
         reason = Reason.MEMBER_SUSPENDED
     return HeldTag(hash=tag.hash, person_id=tag.person_id, refused=reason, extended=tag.person_id in longer)
-
-
-def _unlocking(tx: Connection, now: datetime) -> dict[str, OwnHours]:
-    """Return the windows in which each door stands unlocked by itself; a door without hours has none."""
-    zones = {site.id: ZoneInfo(site.time_zone) for site in places.sites(tx)}
-    every = hours.hours(tx)
-    found: dict[str, OwnHours] = {}
-    for door in doors.doors(tx):
-        own = [one for one in every if one.door_id == door.id]
-        if own:
-            windows = joined(window for one in own for window in _hours_windows(one, now, zones[door.site_id]))
-            found[door.id] = OwnHours(windows=windows, waits=door.unlocking_waits)
-    return found
-
-
-def _hours_windows(one: hours.UnlockingHours, now: datetime, zone: ZoneInfo) -> Iterable[Window]:
-    first, last = _days_ahead(now, zone)
-    return _windows(first, last, one.weekdays, one.from_time, one.until_time, zone)
-
-
-def _granted(tx: Connection, now: datetime) -> Iterable[HeldRight]:
-    """Expand the grants. One is standing from its first day on: a door without a clock would believe it before."""
-    zones = {site.id: ZoneInfo(site.time_zone) for site in places.sites(tx)}
-    zone_of = {area.id: zones[area.site_id] for area in places.areas(tx)}
-    expanded: dict[tuple[object, ...], tuple[Window, ...]] = {}
-    for grant in access.grants(tx):
-        zone = zone_of[grant.area_id]
-        first, last = _span(grant, now, zone)
-        hours = (first, last, grant.weekdays, grant.from_time, grant.until_time, zone.key)
-        if hours not in expanded:
-            expanded[hours] = _windows(first, last, grant.weekdays, grant.from_time, grant.until_time, zone)
-        yield HeldRight(
-            cause=f"grant:{grant.id}",
-            person_id=grant.person_id,
-            area_id=grant.area_id,
-            windows=expanded[hours],
-            standing=grant.standing and grant.from_day <= civil.vat_day(_midnight(now), zone),
-            passes_lock_down=grant.passes_lock_down,
-            may_disarm=grant.may_disarm,
-            starts_unlocking=grant.starts_unlocking,
-        )
-
-
-def _midnight(now: datetime) -> datetime:
-    return datetime.combine(now.astimezone(UTC).date(), time(), UTC)
-
-
-def _span(grant: access.Grant, now: datetime, zone: ZoneInfo) -> tuple[date, date]:
-    """Begin a day early, for windows that run past midnight; the days do not change within a UTC day, nor does the snapshot."""
-    first, last = _days_ahead(now, zone)
-    return max(first, grant.from_day), last if grant.until_day is None else min(last, grant.until_day)
-
-
-def _days_ahead(now: datetime, zone: ZoneInfo) -> tuple[date, date]:
-    midnight = _midnight(now)
-    return midnight.astimezone(zone).date() - _ONE_DAY, (midnight + HORIZON).astimezone(zone).date()
-
-
-def _windows(first: date, last: date, weekdays: int, from_time: time, until_time: time, zone: ZoneInfo) -> tuple[Window, ...]:
-    weekly = civil.weekly_windows(
-        from_day=first, until_day=last, weekdays=weekdays, from_time=from_time, until_time=until_time, zone=zone
-    )
-    return joined(Window(start, end) for start, end in weekly)
-
-
-def _booked(tx: Connection, now: datetime) -> Iterable[HeldRight]:
-    midnight = _midnight(now)
-    for booking in bookings.bookings_between(tx, midnight, midnight + HORIZON + _ONE_DAY):
-        yield HeldRight(
-            cause=f"booking:{booking.id}",
-            person_id=booking.person_id,
-            area_id=booking.space_id,
-            windows=(Window(booking.start_at, booking.end_at),),
-            booked=True,
-        )

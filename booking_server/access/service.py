@@ -7,6 +7,7 @@ given.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
@@ -122,9 +123,9 @@ def grants_of(tx: Connection, person_id: int) -> list[Grant]:
     return _in_force(tx, grant_table.c.person_id == person_id)
 
 
-def grants(tx: Connection) -> list[Grant]:
-    """Return all grants that are not withdrawn."""
-    return _in_force(tx)
+def grants(tx: Connection, people: Collection[int] | None = None) -> list[Grant]:
+    """Return all grants that are not withdrawn, or those of these people."""
+    return _in_force(tx) if people is None else _in_force(tx, grant_table.c.person_id.in_(people))
 
 
 def any_grant(tx: Connection) -> bool:

@@ -113,9 +113,12 @@ def bookings_of_space(tx: Connection, space_id: int, from_at: datetime, until_at
     return _holding(tx, from_at, until_at, bookings.c.space_id == space_id)
 
 
-def bookings_between(tx: Connection, from_at: datetime, until_at: datetime) -> list[Booking]:
-    """Return the bookings of all spaces that hold at some instant from `from_at` until just before `until_at`."""
-    return _holding(tx, from_at, until_at)
+def bookings_between(
+    tx: Connection, from_at: datetime, until_at: datetime, people: Collection[int] | None = None
+) -> list[Booking]:
+    """Return the bookings of all spaces, by these people or by all, that hold at some instant from `from_at` until just before
+    `until_at`."""
+    return _holding(tx, from_at, until_at, *(() if people is None else (bookings.c.person_id.in_(people),)))
 
 
 def started_between(tx: Connection, from_at: datetime, until_at: datetime) -> list[Booking]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from access_contract.messages import Status
 from access_contract.vocabulary import DoorId
+from booking_server.access.snapshots import snapshot_of
 from booking_server.doors.index import Index
 from booking_server.doors.sending import Sender
 from booking_server.doors.statuses import Statuses
@@ -55,4 +56,4 @@ class Snapshots:
         current = self._index.snapshot(door)
         if current is not None:
             self._sent[door] = (current.digest, at)
-            self._sender.snapshot(door, current)
+            self._sender.snapshot(door, snapshot_of(current))

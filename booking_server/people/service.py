@@ -7,12 +7,13 @@ A person always has a customer. Nobody is ever deleted here: a membership is sus
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from argon2 import PasswordHasher
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 from stdnum.exceptions import ValidationError
 from stdnum.fi import ytunnus
 
@@ -155,10 +156,9 @@ def person(tx: Connection, actor: Actor, person_id: int) -> Person:
     return _one(tx, person_id)
 
 
-def suspended(tx: Connection) -> set[int]:
-    """Return the people who may not enter for now, or no longer."""
-    stopped = people_table.c.suspended_at.is_not(None) | people_table.c.ended_at.is_not(None)
-    return set(tx.execute(select(people_table.c.id).where(stopped)).scalars())
+def suspended(tx: Connection, among: Collection[int] | None = None) -> set[int]:
+    """Return the people, of these or of all, who may not enter for now, or no longer."""
+    return _those(tx, people_table.c.suspended_at.is_not(None) | people_table.c.ended_at.is_not(None), among)
 
 
 def suspend_person(tx: Connection, actor: Actor, *, now: datetime, person_id: int) -> Person:
@@ -181,9 +181,9 @@ def give_longer(tx: Connection, actor: Actor, *, now: datetime, person_id: int, 
     return _one(tx, person_id)
 
 
-def with_longer_time(tx: Connection) -> set[int]:
-    """Return the people who need the longer of a door's times."""
-    return set(tx.execute(select(people_table.c.id).where(people_table.c.extended_time)).scalars())
+def with_longer_time(tx: Connection, among: Collection[int] | None = None) -> set[int]:
+    """Return the people, of these or of all, who need the longer of a door's times."""
+    return _those(tx, people_table.c.extended_time, among)
 
 
 def customer(tx: Connection, customer_id: int) -> Customer:
@@ -298,6 +298,11 @@ def _set_suspended(tx: Connection, actor: Actor, *, now: datetime, person_id: in
     changes.note_change(tx, now=now, cause=act, person_id=person_id)
     audit.note(tx, actor, now=now, act=act, subject=f"person:{person_id}")
     return _one(tx, person_id)
+
+
+def _those(tx: Connection, are: ColumnElement[bool], among: Collection[int] | None) -> set[int]:
+    found = select(people_table.c.id).where(are)
+    return set(tx.execute(found if among is None else found.where(people_table.c.id.in_(among))).scalars())
 
 
 def _one(tx: Connection, person_id: int) -> Person:

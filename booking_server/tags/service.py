@@ -7,10 +7,10 @@ doors in the transaction that makes the tag. Nobody is ever shown more than the 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, and_, insert, select, tuple_, update
 
@@ -42,8 +42,7 @@ class Keytag:
     since: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldTag:
+class HeldTag(NamedTuple):
     """A keytag as one door names it."""
 
     keytag_id: int
@@ -155,15 +154,29 @@ def assignments_of(tx: Connection, keytag_ids: Collection[int]) -> list[Assignme
     return [Assignment(**row._mapping) for row in tx.execute(found)]
 
 
-def held_tags(tx: Connection, door_id: str) -> list[HeldTag]:
-    """Return every keytag as this door names it, and who holds it now."""
+def held_tags(tx: Connection, door_id: str) -> Iterator[HeldTag]:
+    """Return every keytag as this door names it, and who holds it now. They are read as they are taken."""
+    for keytag_id, name, person_id, blocked, _ in tx.execute(_named().where(door_tags.c.door_id == door_id)):
+        yield HeldTag(keytag_id, TagHash(name), person_id, bool(blocked))
+
+
+def named_tags(
+    tx: Connection, *, held_ever_by: Collection[int] = (), keytag_ids: Collection[int] = ()
+) -> dict[DoorId, list[HeldTag]]:
+    """Return these keytags, and all that these people ever held, as each door names them, and who holds them now."""
+    ever = select(assignments.c.keytag_id).where(assignments.c.person_id.in_(held_ever_by))
+    these = door_tags.c.keytag_id.in_(ever) if held_ever_by else door_tags.c.keytag_id.in_(keytag_ids)
+    found: dict[DoorId, list[HeldTag]] = {}
+    for keytag_id, name, person_id, blocked, door_id in tx.execute(_named().where(these)):
+        found.setdefault(DoorId(door_id), []).append(HeldTag(keytag_id, TagHash(name), person_id, bool(blocked)))
+    return found
+
+
+def _named() -> Any:
     joined = door_tags.join(keytags, keytags.c.id == door_tags.c.keytag_id).outerjoin(assignments, _now_held())
-    wanted = (door_tags.c.keytag_id, door_tags.c.tag_hash, assignments.c.person_id, keytags.c.blocked_at)
-    found = select(*wanted).select_from(joined).where(door_tags.c.door_id == door_id)
-    return [
-        HeldTag(keytag_id=row[0], hash=TagHash(row[1]), person_id=row[2], blocked=row[3] is not None)
-        for row in tx.execute(found)
-    ]
+    blocked = keytags.c.blocked_at.is_not(None).label("blocked")
+    wanted = (door_tags.c.keytag_id, door_tags.c.tag_hash, assignments.c.person_id, blocked, door_tags.c.door_id)
+    return select(*wanted).select_from(joined)
 
 
 def name_tags_at_door(tx: Connection, vault: Vault, door_id: DoorId, key: bytes) -> None:

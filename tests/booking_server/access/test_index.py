@@ -6,11 +6,11 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from access_contract.decide import decide
-from access_contract.snapshot import Snapshot
 from access_contract.vocabulary import AccessPointId, DoorId, Moment, Reason, TagNumber, tag_hash
 from booking_server.access import service as access
+from booking_server.access.door_rights import DoorRights
 from booking_server.access.index import build
-from booking_server.access.rules import for_door
+from booking_server.access.snapshots import for_door
 from booking_server.bookings import service as bookings
 from booking_server.doors import adding
 from booking_server.doors import service as doors
@@ -30,7 +30,7 @@ def keytag(hub: Hub) -> int:
     return hub.desk.tag(hub.aino, TAG)
 
 
-def _index(hub: Hub, now: datetime = NOW) -> dict[DoorId, Snapshot]:
+def _index(hub: Hub, now: datetime = NOW) -> dict[DoorId, DoorRights]:
     with hub.desk.database.read() as tx:
         return build(tx, now=now)
 
@@ -186,11 +186,13 @@ def test_a_tag_in_the_drawer_opens_nothing_and_with_another_holder_what_is_their
     assert _says(hub, "beside") == "granted"
 
 
-def test_a_door_out_of_use_is_in_no_index(hub: Hub, keytag: int) -> None:
-    """The others stay."""
+def test_a_door_out_of_use_admits_nobody(hub: Hub, keytag: int) -> None:
+    """It is not merely left with what it held. The others stay as they were."""
+    hub.desk.grant(hub.aino, hub.site, from_day=TODAY)
     with hub.desk.database.write() as tx:
         doors.retire_door(tx, HOST, now=NOW, door_id=LOBBY)
-    assert set(_index(hub)) == {ROOM}
+    assert _index(hub)[DoorId(LOBBY)].tags == {}
+    assert _says(hub, ROOM) == "granted"
 
 
 def test_a_snapshot_grows_with_every_change_and_every_day_and_is_else_the_same(hub: Hub, keytag: int) -> None:

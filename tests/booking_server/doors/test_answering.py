@@ -9,9 +9,11 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from access_contract.decide import decide
 from access_contract.messages import Answer, Ask
 from access_contract.sealing import seal_number
-from access_contract.snapshot import DoorRules, Snapshot, Window, decode, unpack
+from access_contract.snapshot import DoorRules, Window, decode, unpack
 from access_contract.vocabulary import AccessPointId, DoorId, Moment, Reason, TagNumber, tag_hash
-from booking_server.access.rules import HeldRight, HeldTag, Point, index_of_door, opened_points
+from booking_server.access.door_rights import DoorRights, index_of_door
+from booking_server.access.holdings import Holdings
+from booking_server.access.rules import HeldRight, HeldTag, Point, hours_of, opened_points
 from booking_server.access.snapshots import snapshot_of
 from booking_server.doors.answering import answer
 
@@ -21,17 +23,17 @@ ADMITTED, BLOCKED, STRANGER = (TagNumber.parse(text) for text in ("04782E21801D8
 SERVER = X25519PrivateKey.generate()
 
 
-def _index() -> Snapshot:
+def _index() -> DoorRights:
     window = Window(NOW - timedelta(hours=1), NOW + timedelta(hours=1))
     opens = opened_points([Point(door_id=DOOR, point=IN, from_area_id=None, to_area_id=2)], {1: None, 2: 1}, 2)
     tags = [
         HeldTag(hash=tag_hash(KEY, ADMITTED), person_id=1),
         HeldTag(hash=tag_hash(KEY, BLOCKED), person_id=1, refused=Reason.TAG_BLOCKED),
     ]
-    right = HeldRight(cause="grant:7", person_id=1, area_id=2, windows=(window,))
+    right = HeldRight(cause="grant:7", person_id=1, area_id=2, hours=hours_of("now", (window,)))
     rules = DoorRules()
     made = {"change": 3, "now": NOW, "expiry_days": 14}
-    return index_of_door(door=DOOR, rules=rules, tags=tags, rights=[right], opens={2: opens}, **made)  # type: ignore[arg-type]
+    return index_of_door(door=DOOR, rules=rules, tags=tags, holdings=Holdings([right], {2: opens}), **made)  # type: ignore[arg-type]
 
 
 def _answer(number: TagNumber, at: datetime) -> Answer:

@@ -9,7 +9,7 @@ import pytest
 
 from access_contract.vocabulary import DoorId
 from booking_server.access import service as access
-from booking_server.access.rules import for_door
+from booking_server.access.snapshots import for_door
 from booking_server.doors import service as doors
 from booking_server.doors.index import Index
 from booking_server.doors.notice import notice_of
