@@ -61,13 +61,17 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All settings. `database` is an SQLAlchemy URL; `state_folder` holds certificates and keys, outside the database."""
+    """All settings. `database` is an SQLAlchemy URL; `state_folder` holds certificates and keys, outside the database.
+
+    `help_at_doors` is what somebody at a closed door is to do, as signs and the page behind their code say it.
+    """
 
     database: str
     state_folder: str
     demo: bool = False
     time_zone: str = "Europe/Helsinki"
     language: Literal["fi", "en"] = "fi"
+    help_at_doors: Annotated[str, msgspec.Meta(max_length=200)] = ""
     web: Web = Web()
     broker: Broker = Broker()
     seller: Seller = Seller()
