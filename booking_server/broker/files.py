@@ -9,9 +9,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import Certificate
 from sqlalchemy import Connection
 
+from access_contract.enrolling import Delivered
 from booking_server.broker import pki
 from booking_server.broker.writing import OPEN, SECRET, write
 from booking_server.config import BadConfiguration, Config
@@ -38,6 +42,8 @@ key = "key.pem"                 # and its proof: readable by the agent alone
 [server]
 signing_keys = {{ {signing_keys} }} # what signs the server's word
 sealing_key = "server-sealing.pem"                 # what tag numbers are sealed to
+"""
+_WIRING = """\
 {readers}
 [lock]
 pin = 17             # GPIO number of the relay; off means locked, by the wiring
@@ -76,36 +82,67 @@ def write_door_files(tx: Connection, config: Config, keys: Keys, door_id: str, t
     """
     door = doors.door(tx, door_id)
     key = doors.tag_key(tx, keys.vault, door_id)
-    settings = _settings(config, keys, door, [str(point.point) for point in doors.access_points(tx, door_id)])
+    points = [str(point.point) for point in doors.access_points(tx, door_id)]
+    settings = _settings(config, keys, door) + _wiring(config, points)
     if to.exists() and any(to.iterdir()):
         raise Invalid("to", "{folder} is not empty. Choose a new folder, or empty it.", folder=str(to))
     to.mkdir(parents=True, exist_ok=True)
     to.chmod(0o700)
     write(to / "tag.key", key, mode=SECRET)
     for key_id, signing in keys.public.items():
-        write(to / _signing_file(key_id), signing.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), mode=OPEN)
-    sealing = keys.current.sealing.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    write(to / "server-sealing.pem", sealing, mode=OPEN)
+        write(to / _signing_file(key_id), _public(signing), mode=OPEN)
+    write(to / "server-sealing.pem", _public(keys.sealing.public_key()), mode=OPEN)
     write(to / "door.toml", settings.encode(), mode=OPEN)
     pki.issue_to(config.folder, door_id, to)
 
 
-def _settings(config: Config, keys: Keys, door: Door, points: list[str]) -> str:
-    host = config.broker.known_as or config.broker.host
-    if host in _ANY_ADDRESS:
-        raise BadConfiguration(f"broker.host is {host!r}; set broker.known_as to the name by which doors reach the broker")
-    kind = _quoted("simulated" if config.demo else "pcsc")
-    reader = _SIMULATED if config.demo else _READER if len(points) == 1 else _ONE_OF_TWO
+def delivered(tx: Connection, config: Config, keys: Keys, door_id: str, certificate: Certificate) -> Delivered:
+    """Return what an enrolled box is given, whose private key was made on it. Raise NotFound; BadConfiguration."""
+    door = doors.door(tx, door_id)
+    points = [str(point.point) for point in doors.access_points(tx, door_id)]
+    return Delivered(
+        door=door.id,
+        name=door.name,
+        certificate=certificate.public_bytes(Encoding.PEM).decode(),
+        authority=pki.authority(config.folder)[0].public_bytes(Encoding.PEM).decode(),
+        signing_keys={key_id: _public(signing).decode() for key_id, signing in keys.public.items()},
+        sealing_key=_public(keys.sealing.public_key()).decode(),
+        tag_key=doors.tag_key(tx, keys.vault, door_id),
+        broker_host=_host(config),
+        broker_port=config.broker.port,
+        access_points=points,
+        settings=("demo = true\n" if config.demo else "") + _wiring(config, points),
+    )
+
+
+def _settings(config: Config, keys: Keys, door: Door) -> str:
     return _SETTINGS.format(
         door=_quoted(door.id),
         name="".join(letter for letter in door.name if letter.isprintable()),
         demo="true" if config.demo else "false",
         state_folder=_quoted("state" if config.demo else "/var/lib/hubkey-door"),
-        host=_quoted(host),
+        host=_quoted(_host(config)),
         port=config.broker.port,
         signing_keys=", ".join(f"{key_id} = {_quoted(_signing_file(key_id))}" for key_id in keys.public),
-        readers="".join(reader.format(kind=kind, point=_quoted(p), name=_quoted(f"reader {p}")) for p in points),
     )
+
+
+def _wiring(config: Config, points: list[str]) -> str:
+    kind = _quoted("simulated" if config.demo else "pcsc")
+    reader = _SIMULATED if config.demo else _READER if len(points) == 1 else _ONE_OF_TWO
+    readers = "".join(reader.format(kind=kind, point=_quoted(p), name=_quoted(f"reader {p}")) for p in points)
+    return _WIRING.format(readers=readers)
+
+
+def _host(config: Config) -> str:
+    host = config.broker.known_as or config.broker.host
+    if host in _ANY_ADDRESS:
+        raise BadConfiguration(f"broker.host is {host!r}; set broker.known_as to the name by which doors reach the broker")
+    return host
+
+
+def _public(key: Ed25519PublicKey | X25519PublicKey) -> bytes:
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _signing_file(key_id: str) -> str:

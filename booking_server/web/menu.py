@@ -37,7 +37,7 @@ class Place:
 PLACES = (
     Place("today", "/", lazy_gettext("Today"), STAFF),
     Place("people", "/people", lazy_gettext("People"), STAFF, ("/captures",)),
-    Place("places", "/spaces", lazy_gettext("Spaces"), DESK, ("/sites", "/doors", "/commands", "/areas")),
+    Place("places", "/spaces", lazy_gettext("Spaces"), DESK, ("/sites", "/doors", "/boxes", "/commands", "/areas")),
     Place("bookings", "/bookings", lazy_gettext("Bookings"), STAFF),
     Place("invoices", "/months", lazy_gettext("Months"), BOOKS, ("/invoices", "/entries")),
     Place("accounts", "/accounts", lazy_gettext("Accounts"), frozenset({Role.ADMINISTRATOR})),
