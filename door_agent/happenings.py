@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from access_contract.messages import Answer, Command, What
-from access_contract.snapshot import Snapshot
+from access_contract.snapshot import Head, Rights, Window
 from access_contract.vocabulary import AccessPointId, Assurance, ClockQuality, TagNumber
 
 
@@ -23,9 +23,12 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class TagRead:
+    """A tag was read once. `rights` is what the door's snapshot says of it, which the loop adds; None: nothing."""
+
     access_point: AccessPointId
     number: TagNumber
     assurance: Assurance = Assurance.A0
+    rights: Rights | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,11 @@ class LinkChanged:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotTaken:
-    snapshot: Snapshot
-    digest: str
+    """A snapshot, whole and newer, is in force. `digest` is None where it was lost and only its head is left."""
+
+    head: Head
+    digest: str | None
+    unlocking_windows: tuple[Window, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,12 @@ from dataclasses import replace
 from typing import assert_never
 
 from access_contract.messages import Booted, ClockSynced
-from access_contract.snapshot import Snapshot
 from access_contract.vocabulary import ClockQuality, DoorMode
 from door_agent.commands import capture_due, commanded
 from door_agent.happenings import (
     Answered,
     Commanded,
     ContactMoved,
-    Count,
     Effect,
     ExitPressed,
     Happening,
@@ -37,10 +35,10 @@ from door_agent.happenings import (
     TimePassed,
 )
 from door_agent.leaf import closed, exit_pressed, held_due, opened, relock_due
-from door_agent.state import Done, Settings, State, empty_snapshot, notice, record
+from door_agent.state import Done, Settings, State, empty_head, notice, record
 from door_agent.taps import answered, asks_due, link_lost, tag_read, tag_unreadable
 
-__all__ = ["Settings", "State", "empty_snapshot", "next_due", "step"]
+__all__ = ["Settings", "State", "empty_head", "next_due", "step"]
 _SLOW_STANDS_SECONDS = 3600.0
 
 
@@ -76,8 +74,8 @@ def _happened(settings: Settings, state: State, stamp: Stamp, happening: Happeni
             return exit_pressed(settings, state, stamp)
         case LinkChanged(up):
             return _link_changed(settings, state, stamp, up=up)
-        case SnapshotTaken(snapshot, digest):
-            return _snapshot_taken(settings, state, snapshot, digest)
+        case SnapshotTaken():
+            return _snapshot_taken(state, happening)
         case JournalReported():
             return _journal_reported(state, happening)
         case JournalLate(detail):
@@ -130,10 +128,9 @@ def _link_changed(settings: Settings, state: State, stamp: Stamp, *, up: bool) -
     return state, [*effects, PublishStatus()] if up else effects
 
 
-def _snapshot_taken(settings: Settings, state: State, snapshot: Snapshot, digest: str) -> Done:
-    if snapshot.door != settings.door or snapshot.number < state.snapshot.number:
-        return state, [Count("wrong_snapshot")]
-    state, effects = notice(replace(state, snapshot=snapshot, digest=digest), "snapshot_lost", raised=False)
+def _snapshot_taken(state: State, taken: SnapshotTaken) -> Done:
+    state = replace(state, head=taken.head, digest=taken.digest, unlocking_windows=taken.unlocking_windows)
+    state, effects = notice(state, "snapshot_lost", raised=taken.digest is None)
     return state, [*effects, PublishStatus()]
 
 

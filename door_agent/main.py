@@ -8,12 +8,12 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from access_contract.snapshot import Snapshot
 from access_contract.vocabulary import AccessPointId, ClockQuality, DoorMode
 from door_agent import happenings as h
 from door_agent.clock import Clock, SystemClock, TurnedClock
@@ -119,7 +119,7 @@ def _loop(
     for about, trouble in (("snapshot_lost", store.trouble), ("mode_lost", mode_trouble), ("journal_lost", _lost(journal))):
         if trouble is not None:
             loop.put(h.Noticed(about, True, trouble))
-    clock = _clock(config_file, config, snapshot)
+    clock = _clock(config_file, config, held.head.made_at)
     link = Link(
         settings.door,
         lambda: believed.signing,
@@ -165,9 +165,9 @@ def _wire(config_file: Path, config: Config, loop: Loop, made: tuple[Any, ...], 
     )
 
 
-def _clock(config_file: Path, config: Config, snapshot: Snapshot) -> Clock:
+def _clock(config_file: Path, config: Config, made_at: datetime) -> Clock:
     if not config.demo:
-        return SystemClock(snapshot.made_at)
+        return SystemClock(made_at)
     offset = config.simulated.clock
     return TurnedClock(None if offset is None else config_file.parent / offset)
 

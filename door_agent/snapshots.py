@@ -7,12 +7,14 @@ A whole one is taken on even where the disk refuses it, because it may say who m
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from access_contract.messages import PART_BYTES_MAX, SnapshotPart
-from access_contract.snapshot import Snapshot, decode, digest_of, unpack
+from access_contract.snapshot import Head, Snapshot, Window, decode, digest_of, head_of, unpack
+from access_contract.vocabulary import TagHash
 
 PARTS_MAX = 2048
 """64 MiB: some 400 000 tags. More is refused, so that nothing fills a small machine's memory."""
@@ -22,17 +24,27 @@ class BadPart(ValueError):
     """A part that belongs to no snapshot this door may take on."""
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a door holds: its head, its digest (None: nothing but the head), and the windows of its unlocking hours."""
+
+    head: Head
+    digest: str | None
+    unlocking_windows: tuple[Window, ...] = ()
+
+
 class SnapshotStore:
     """Keeps one file. `trouble` says why it could not be read, or is None."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self.trouble: str | None = None
+        self._in_force: Snapshot | None = None
         self._unwritten: bytes | None = None
         self._gathering: tuple[str, int] = ("", 0)
         self._parts: dict[int, bytes] = {}
 
-    def load(self, door: str) -> tuple[Snapshot, str] | None:
+    def load(self, door: str) -> Held | None:
         """Return what was kept for `door` and its digest; None if nothing was, or it cannot be used (see `trouble`)."""
         try:
             content = self._file.read_bytes()
@@ -48,9 +60,9 @@ class SnapshotStore:
         if snapshot.door != door:
             self.trouble = f"{self._file}: is of the door {snapshot.door!r}"
             return None
-        return snapshot, digest_of(snapshot)
+        return self._held(snapshot, digest_of(snapshot))
 
-    def take(self, part: SnapshotPart, *, door: str, at_least: int) -> tuple[Snapshot, str] | None:
+    def take(self, part: SnapshotPart, *, door: str, at_least: int) -> Held | None:
         """Add a part and return the snapshot if it is whole, to be written next.
 
         Raise BadPart: out of range, too old, or not what it claims.
@@ -68,7 +80,19 @@ class SnapshotStore:
         if snapshot.door != door or snapshot.number < at_least:
             raise BadPart("of another door, or too old")
         self._unwritten = content
-        return snapshot, part.digest
+        return self._held(snapshot, part.digest)
+
+    def look_up(self, tag: TagHash) -> Snapshot | None:
+        """Return what is in force of one tag, or None if nothing is."""
+        if self._in_force is None:
+            return None
+        known = self._in_force.rights_of(tag)
+        return msgspec.structs.replace(self._in_force, tags={} if known is None else {tag: known})
+
+    def _held(self, snapshot: Snapshot, digest: str) -> Held:
+        self._in_force = snapshot
+        windows = () if snapshot.unlocking is None else snapshot.windows(snapshot.unlocking.windows)
+        return Held(head_of(snapshot), digest, windows)
 
     @property
     def is_written(self) -> bool:

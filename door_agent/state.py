@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from access_contract.decide import Decision
 from access_contract.messages import Attention, Capture, What
-from access_contract.snapshot import Snapshot
+from access_contract.snapshot import Head, Window
 from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, DoorMode, Reason, TagHash
 from door_agent.happenings import Effect, PublishStatus, Record, TagRead
 
@@ -48,10 +48,14 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Everything the door knows of itself. `sequence` is the journal's last; instants are monotonic seconds."""
+    """Everything the door knows of itself. `sequence` is the journal's last; instants are monotonic seconds.
 
-    snapshot: Snapshot
+    Of the snapshot it holds the head and the windows of the unlocking hours; a tag's rights come with the tag.
+    """
+
+    head: Head
     digest: str | None = None
+    unlocking_windows: tuple[Window, ...] = ()
     nonce: str = ""
     mode: DoorMode = DoorMode.LOCKED
     sequence: int = 0
@@ -77,9 +81,9 @@ class State:
 Done = tuple[State, list[Effect]]
 
 
-def empty_snapshot(door: DoorId) -> Snapshot:
-    """Return the snapshot that refuses everyone."""
-    return Snapshot(door=door, number=0, made_at=_NEVER, expires_at=_NEVER)
+def empty_head(door: DoorId) -> Head:
+    """Return the head of the snapshot that refuses everyone."""
+    return Head(door=door, number=0, made_at=_NEVER, expires_at=_NEVER)
 
 
 def record(state: State, what: What) -> Done:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from access_contract.decide import Decision, decide
 from access_contract.entries import Leaf, Until, outcome, outcome_in_mode_unlocked
 from access_contract.messages import Answer, Passed, Tapped
-from access_contract.vocabulary import ClockQuality, DoorMode, Moment, Reason, tag_hash
+from access_contract.vocabulary import ClockQuality, DoorMode, Moment, Reason, TagHash, tag_hash
 from door_agent import commands
 from door_agent.happenings import Count, Effect, Energise, SendAsk, Show, Stamp, TagRead, TagUnreadable
 from door_agent.state import REMEMBERED, Done, Settings, State, Waiting, record, veto
@@ -22,7 +22,7 @@ def tag_read(settings: Settings, state: State, stamp: Stamp, read: TagRead) -> D
     if state.capture is not None:
         return commands.captured(state, state.capture, read)
     tag = tag_hash(settings.tag_key, read.number)
-    own = decide(state.snapshot, None, tag, _moment(stamp, read))
+    own = _alone(stamp, read, tag)
     waiting = Waiting(ask=stamp.fresh, read=read, tag=tag, own=own, until=stamp.monotonic + settings.ask_deadline_seconds)
     ask = SendAsk(waiting.ask, read.access_point, read.number, read.assurance)
     if not state.link_up:
@@ -42,7 +42,7 @@ def tag_unreadable(settings: Settings, state: State, unreadable: TagUnreadable) 
         granted=False,
         reason=Reason.TAG_UNREADABLE.value,
         own_reason=Reason.TAG_UNREADABLE.value,
-        snapshot_number=state.snapshot.number,
+        snapshot_number=state.head.number,
         contact_open=state.contact_open,
         mode=state.mode,
         simulated=settings.simulated,
@@ -85,9 +85,12 @@ def link_lost(settings: Settings, state: State, stamp: Stamp) -> Done:
     return state, effects
 
 
-def _moment(stamp: Stamp, read: TagRead) -> Moment:
+def _alone(stamp: Stamp, read: TagRead, tag: TagHash) -> Decision:
+    if read.rights is None:
+        return Decision(reason=Reason.TAG_UNKNOWN)
     trusted = stamp.clock is not ClockQuality.UNTRUSTED
-    return Moment(now=stamp.now, access_point=read.access_point, clock_trusted=trusted, assurance=read.assurance)
+    moment = Moment(now=stamp.now, access_point=read.access_point, clock_trusted=trusted, assurance=read.assurance)
+    return decide(read.rights, None, tag, moment)
 
 
 def _conclude(settings: Settings, state: State, stamp: Stamp, waiting: Waiting, answer: Answer | None) -> Done:
@@ -123,7 +126,7 @@ def _tapped(
         own_reason=waiting.own.reason,
         server_granted=None if answer is None else answer.granted,
         server_reason=None if answer is None else answer.reason,
-        snapshot_number=state.snapshot.number,
+        snapshot_number=state.head.number,
         known=0 if answer is None else answer.known,
         contact_open=state.contact_open,
         mode=state.mode,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from access_contract.entries import Outcome
@@ -13,7 +14,7 @@ from access_contract.messages import (
     Passed,
     Tapped,
 )
-from access_contract.snapshot import Right, Snapshot, TagRights, Window
+from access_contract.snapshot import Right, Rights, Snapshot, TagRights, Window, head_of
 from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, TagNumber, tag_hash
 from door_agent.happenings import (
     Answered,
@@ -28,7 +29,7 @@ from door_agent.happenings import (
     Stamp,
     TagRead,
 )
-from door_agent.machine import Settings, State, empty_snapshot, step
+from door_agent.machine import Settings, State, empty_head, step
 
 T0 = datetime(2026, 1, 31, 5, tzinfo=UTC)
 KEY = bytes(range(32))
@@ -45,18 +46,27 @@ class Door:
 
     def __init__(self, *, link: bool = False, contact: bool = True) -> None:
         self.settings = Settings(door=FRONT, tag_key=KEY, has_contact=contact)
-        self.state = State(snapshot=empty_snapshot(FRONT))
+        self.state = State(head=empty_head(FRONT))
+        self.rights: Rights | None = None
         self.seconds, self.count = 0.0, 0
         self.did: list[Effect] = []
-        self.happen(SnapshotTaken(snapshot(), "d"))
+        self.hold(snapshot())
         if contact:
             self.happen(ContactMoved(False))
         if link:
             self.happen(LinkChanged(True))
 
+    def hold(self, snapshot: Snapshot) -> list[Effect]:
+        """Take on a snapshot; from now on each tag read comes with what it says."""
+        self.rights = snapshot
+        windows = () if snapshot.unlocking is None else snapshot.windows(snapshot.unlocking.windows)
+        return self.happen(SnapshotTaken(head_of(snapshot), "d", windows))
+
     def happen(self, happening: Happening, after: float = 0.0) -> list[Effect]:
         self.seconds, self.count = self.seconds + after, self.count + 1
         now = T0 + timedelta(seconds=self.seconds)
+        if isinstance(happening, TagRead):
+            happening = replace(happening, rights=self.rights)
         stamp = Stamp(now=now, monotonic=self.seconds, clock=self.clock, fresh=f"f{self.count}")
         self.state, effects = step(self.settings, self.state, stamp, happening)
         self.did += effects

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import msgspec
-
 from access_contract.messages import (
     Attention,
     ClockSynced,
     Tapped,
 )
+from access_contract.snapshot import head_of
 from access_contract.vocabulary import AccessPointId, ClockQuality
 from door_agent.happenings import (
     Count,
@@ -125,7 +124,7 @@ def test_each_reader_admits_only_where_its_access_point_may() -> None:
 def test_booted_is_the_first_line_of_a_start() -> None:
     """Nothing of this start stands before it, also where the clock is trusted from the first instant."""
     door = Door()
-    door.state = State(snapshot=snapshot(), sequence=41)
+    door.state = State(head=head_of(snapshot()), sequence=41)
     effects = door.happen(Started("1"))
     assert [type(e.what).__name__ for e in effects if isinstance(e, Record)] == ["Booted"]
     assert [type(e.what).__name__ for e in door.happen(TimePassed()) if isinstance(e, Record)] == []
@@ -171,9 +170,13 @@ def test_where_the_setting_admits_an_unwritable_journal_opens() -> None:
     assert door.pulses == 1
 
 
-def test_an_older_snapshot_is_never_taken_on() -> None:
-    """A replay of yesterday's rights changes nothing."""
+def test_a_lost_snapshot_refuses_everyone_and_needs_a_person() -> None:
+    """Nothing is known of any tag until the server has sent it anew."""
     door = Door()
-    older = msgspec.structs.replace(snapshot(), number=0, tags={})
-    assert [type(effect) for effect in door.happen(SnapshotTaken(older, "d0"))] == [Count]
-    assert door.state.snapshot.number == 1
+    door.rights = None
+    door.happen(SnapshotTaken(door.state.head, None))
+    assert door.state.attention == ("snapshot_lost",)
+    door.happen(TAP)
+    assert [what.reason for what in tapped(door)] == ["tag_unknown"]
+    door.hold(snapshot())
+    assert door.state.attention == ()

@@ -28,7 +28,7 @@ def parts(content: bytes, number: int = 5, size: int = 30) -> list[SnapshotPart]
 
 def take(store: SnapshotStore, part: SnapshotPart) -> int | None:
     taken = store.take(part, door="front", at_least=3)
-    return None if taken is None else taken[0].number
+    return None if taken is None else taken.head.number
 
 
 def test_parts_in_any_order_and_twice_make_one_snapshot(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_parts_in_any_order_and_twice_make_one_snapshot(tmp_path: Path) -> None:
     assert (store.write(), store.is_written) == (None, True)
     again = SnapshotStore(tmp_path / "snapshot").load("front")
     assert again is not None
-    assert again[1] == digest_of(decode(snapshot()))
+    assert again.digest == digest_of(decode(snapshot()))
 
 
 @pytest.mark.parametrize(
