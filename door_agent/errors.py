@@ -18,3 +18,7 @@ class MissingPart(DoorError):
 
 class JournalUnwritable(DoorError):
     """The journal could not be written to or synced; the message is the disk's own."""
+
+
+class JournalDamaged(DoorError):
+    """The journal's file was found damaged while the door ran; the next start puts it aside."""

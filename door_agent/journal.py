@@ -2,7 +2,8 @@
 """The door's journal: every event in order, hash-chained, kept until the server acknowledges it.
 
 `append` returns once the event survives a killed process; `Syncer` (syncing.py) puts it on the disk right after. An event's
-bytes are never written again. A damaged file is put aside and a new journal begun: the door comes up, the gap is seen.
+bytes are never written again, and none is dropped to make room: a journal that is full takes no more. A damaged file is put
+aside and a new journal begun: the door comes up, the gap is seen.
 """
 
 from __future__ import annotations
@@ -10,60 +11,85 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from access_contract.messages import FIRST_PREVIOUS, Event, EventHeader, What, event_hash
+from access_contract.messages import FIRST_PREVIOUS, Event, What, event_hash
 from access_contract.vocabulary import ClockQuality
-from door_agent.errors import JournalUnwritable
+from door_agent.errors import JournalDamaged, JournalUnwritable
+from door_agent.journal_file import (
+    broken_at,
+    count_waiting,
+    header_of,
+    is_checked_at_start,
+    is_damage,
+    sound,
+    suspected,
+    suspicion,
+)
 
-_TABLES = """
-create table if not exists journal (id text primary key, place integer not null unique,
-  acknowledged integer not null default 0);
-create table if not exists event (journal text not null, sequence integer not null, content blob not null,
-  primary key (journal, sequence)) without rowid;
-"""
+EVENTS_MAX = 1_000_000
+_FORGOTTEN_AT_ONCE = 2000
+"""While more waits to be sent, what was acknowledged is taken out by so many: each time rewrites pages of the file."""
 
 
 class Journal:
     """One door's journal in one SQLite file. Used by the loop's thread only."""
 
-    def __init__(self, file: Path, *, on_disk: bool = True) -> None:
+    def __init__(self, file: Path, *, on_disk: bool = True, events_max: int = EVENTS_MAX) -> None:
         """Open or make it; one that is damaged is put aside. Raise JournalUnwritable.
 
         With `on_disk` False it is another journal, in memory only, for a door whose disk takes nothing: what happens can at
         least be sent.
         """
-        self.file, self.on_disk = file, on_disk
+        self.file, self.on_disk, self.events_max = file, on_disk, events_max
         self.boot = secrets.token_hex(16)
         self._started = time.monotonic()
         self.damaged: Path | None = None
+        self.checked = True
+        self.last_trusted_at: datetime | None = None
         try:
             self._db = self._opened()
-            found = self._db.execute("select id, acknowledged from journal order by place desc limit 1").fetchone()
+            self._marks = dict(self._db.execute("select id, acknowledged from journal order by place").fetchall())
+            self._forgotten = dict(self._marks)
+            self.waiting = count_waiting(self._db)
         except sqlite3.Error as error:
             raise JournalUnwritable(f"{file}: {error}") from None
-        self.id: str = found[0] if found else ""
-        self.acknowledged: int = found[1] if found else 0
+        self.id = next(reversed(self._marks), "")
         self.sequence, self._previous = 0, FIRST_PREVIOUS
-        if found is None:
-            self.start_new()
-        else:
+        if self.id:
             self._find_end()
+        else:
+            self.start_new()
 
     def start_new(self) -> str | None:
         """Begin another journal and return the one it continues; its events stay until they are acknowledged."""
         before = self.id or None
-        self.id, self.acknowledged, self.sequence, self._previous = secrets.token_hex(16), 0, 0, FIRST_PREVIOUS
-        self._write("insert into journal(id, place) select ?, coalesce(max(place), 0) + 1 from journal", (self.id,))
+        new = secrets.token_hex(16)
+        self._write("insert into journal(id, place) select ?, coalesce(max(place), 0) + 1 from journal", (new,))
+        self.id, self.sequence, self._previous = new, 0, FIRST_PREVIOUS
+        self._marks[new] = self._forgotten[new] = 0
         return before
+
+    @property
+    def acknowledged(self) -> int:
+        """Up to where the server has stored the current journal."""
+        return self._marks[self.id]
+
+    @property
+    def has_room(self) -> bool:
+        """False once `events_max` events wait for the server."""
+        return self.waiting < self.events_max
 
     def append(self, what: What, *, at: datetime, monotonic: float, clock: ClockQuality) -> int:
         """Return the new event's sequence, once it survives a killed process. Raise JournalUnwritable: nothing was added."""
+        if not self.has_room:
+            raise JournalUnwritable(f"{self.file}: is full with {self.waiting} events that the server has not acknowledged")
         event = Event(
             journal=self.id,
             sequence=self.sequence + 1,
@@ -76,34 +102,51 @@ class Journal:
         )
         content = msgspec.json.encode(event)
         self._write("insert into event(journal, sequence, content) values (?, ?, ?)", (self.id, event.sequence, content))
-        self.sequence, self._previous = event.sequence, event_hash(content)
+        self.sequence, self._previous, self.waiting = event.sequence, event_hash(content), self.waiting + 1
         return self.sequence
 
-    def acknowledge(self, journal: str, up_to: int, missing: list[int], *, forked: bool = False) -> None:
+    def acknowledge(self, journal: str, up_to: int, missing: list[int], *, forked: bool = False) -> bool:
         """Forget what the server stored: all of `journal` up to `up_to`, but for `missing`. The last event is always kept.
 
         An acknowledgement of what was never written proves nothing, unless the server says that this journal forked: then
-        it holds ours beside its own, under numbers that may go beyond ours.
+        it holds ours beside its own, under numbers that may go beyond ours. Return whether the file was changed. Raise
+        JournalUnwritable.
         """
-        stored = self._db.execute("select max(sequence) from event where journal = ?", (journal,)).fetchone()[0]
+        [(stored,)] = self._read("select max(sequence) from event where journal = ?", (journal,))
         if stored is None or (up_to > stored and not forked):
-            return
+            return False
         upper = min([up_to, stored, *(number - 1 for number in missing)])
-        self._write("delete from event where journal = ? and sequence <= ? and sequence < ?", (journal, upper, stored))
-        self._write("update journal set acknowledged = max(acknowledged, ?) where id = ?", (upper, journal))
-        if journal == self.id:
-            self.acknowledged = max(self.acknowledged, upper)
+        if upper <= self._marks[journal]:
+            return False
+        self.waiting -= upper - self._marks[journal]
+        self._marks[journal] = upper
+        if upper < stored and upper - self._forgotten[journal] < _FORGOTTEN_AT_ONCE:
+            return False
+        self._forget(journal, upper, stored)
+        return True
 
     def unacknowledged(self, limit: int, *, up_to: int | None = None) -> list[bytes]:
         """Return the oldest events that the server has not acknowledged, at most `limit`, older journals first.
 
         Of the current journal none after `up_to`: what a power cut may still take back must not have been told.
         """
-        rows = self._db.execute(
-            "select event.content from event join journal on journal.id = event.journal"
-            " where event.sequence > journal.acknowledged and (event.journal <> ? or event.sequence <= ?)"
-            " order by journal.place, event.sequence limit ?",
-            (self.id, self.sequence if up_to is None else up_to, limit),
+        found: list[bytes] = []
+        for journal, mark in self._marks.items():
+            upper = 2**62 if journal != self.id else self.sequence if up_to is None else up_to
+            rows = self._read(
+                "select content from event where journal = ? and sequence > ? and sequence <= ? order by sequence limit ?",
+                (journal, mark, upper, limit - len(found)),
+            )
+            found += [content for (content,) in rows]
+        return found
+
+    def named(self, journal: str, sequences: Iterable[int], *, up_to: int) -> list[bytes]:
+        """Return those of these events that are here, in order; of the current journal none after `up_to`."""
+        wanted = [number for number in sorted(set(sequences)) if journal != self.id or number <= up_to]
+        marks = ",".join("?" * len(wanted))
+        rows = self._read(
+            f"select content from event where journal = ? and sequence in ({marks}) order by sequence",  # noqa: S608
+            (journal, *wanted),
         )
         return [content for (content,) in rows]
 
@@ -114,14 +157,25 @@ class Journal:
     def close(self) -> None:
         self._db.close()
 
+    def _forget(self, journal: str, upper: int, stored: int) -> None:
+        """Take out what was acknowledged. After a power cut before it the server is sent again what it has: it counts once."""
+        self._write("delete from event where journal = ? and sequence <= ? and sequence < ?", (journal, upper, stored))
+        self._write("update journal set acknowledged = ? where id = ?", (upper, journal))
+        self._forgotten[journal] = upper
+
     def _opened(self) -> sqlite3.Connection:
+        self.checked = is_checked_at_start(self.file)
         try:
-            return _sound(self.file if self.on_disk else Path(":memory:"))
+            database = sound(self.file if self.on_disk else Path(":memory:"), whole=self.checked)
+            if self.checked and self.on_disk:
+                with suppress(OSError):
+                    suspicion(self.file).unlink(missing_ok=True)
+            return database
         except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise
-        self.damaged = self._put_aside()
-        return _sound(self.file)
+        self.damaged, self.checked = self._put_aside(), True
+        return sound(self.file, whole=True)
 
     def _put_aside(self) -> Path:
         """Keep the damaged file for whoever wants to read it, beside the new one."""
@@ -131,6 +185,7 @@ class Journal:
             for suffix in ("-wal", "-shm"):
                 with suppress(FileNotFoundError):
                     Path(f"{self.file}{suffix}").rename(f"{aside}{suffix}")
+            suspicion(self.file).unlink(missing_ok=True)
         except OSError as error:
             raise JournalUnwritable(f"{self.file}: is damaged and cannot be put aside: {error.strerror}") from None
         return aside
@@ -141,61 +196,24 @@ class Journal:
         ).fetchone()
         if row is not None:
             self.sequence, self._previous = row[0], event_hash(row[1])
+            header = header_of(row[1])
+            if header is not None and header.clock is not ClockQuality.UNTRUSTED:
+                self.last_trusted_at = header.at
 
-    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+    def _read(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         try:
-            self._db.execute(statement, values)
+            return self._db.execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            raise JournalUnwritable(f"{self.file}: {error}") from None
+            raise self._fault(error) from None
 
-
-class _Damaged(sqlite3.DatabaseError):
-    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-
-
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def _sound(file: Path) -> sqlite3.Connection:
-    """Return a connection to a file that is whole, and leave syncing to the Syncer."""
-    database = sqlite3.connect(file, isolation_level=None)
-    try:
-        for pragma in ("journal_mode=wal", "synchronous=normal", "wal_autocheckpoint=0"):
-            database.execute(f"pragma {pragma}")
-        database.executescript(_TABLES)
-        if (said := database.execute("pragma quick_check").fetchone()[0]) != "ok":
-            raise _Damaged(said)
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
-
-
-def kept(database: sqlite3.Connection) -> Iterator[tuple[str, int, bytes]]:
-    """Yield (journal, sequence, exact bytes) of every event in the file, oldest journal first."""
-    yield from database.execute(
-        "select event.journal, event.sequence, cast(event.content as blob)"
-        " from event join journal on journal.id = event.journal order by journal.place, event.sequence"
-    )
-
-
-def broken_at(database: sqlite3.Connection) -> tuple[str, int] | None:
-    """Return the first (journal, sequence) that does not follow from the event before it, or None if every chain holds."""
-    before: tuple[str, int, str] | None = None
-    for journal, sequence, content in kept(database):
+    def _write(self, statement: str, values: tuple[object, ...]) -> int:
+        """Return how many rows were changed."""
         try:
-            header = msgspec.json.decode(content, type=EventHeader)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return journal, sequence
-        follows = before is not None and before[:2] == (journal, sequence - 1)
-        if header.sequence != sequence or (follows and before is not None and header.previous != before[2]):
-            return journal, sequence
-        before = (journal, sequence, event_hash(content))
-    return None
+            return self._db.execute(statement, values).rowcount
+        except sqlite3.Error as error:
+            raise self._fault(error) from None
 
-
-def checkpoint(file: Path) -> None:
-    """Move what is in the write-ahead log into the file, without holding up the writer. Raise sqlite3.Error."""
-    with closing(sqlite3.connect(file)) as database:
-        database.execute("pragma wal_checkpoint(passive)")
+    def _fault(self, error: sqlite3.Error) -> JournalUnwritable | JournalDamaged:
+        if isinstance(error, sqlite3.DatabaseError) and is_damage(error):
+            return suspected(self.file, str(error))
+        return JournalUnwritable(f"{self.file}: {error}")

@@ -13,7 +13,7 @@ import msgspec
 from access_contract.messages import Event, Tapped
 from door_agent.config import load
 from door_agent.errors import DoorError
-from door_agent.journal import broken_at, kept
+from door_agent.journal_file import broken_at, count_kept, count_waiting, last_kept
 from door_agent.main import state_folder
 
 
@@ -26,29 +26,20 @@ class Told:
 
 
 def told(config_file: Path, last: int) -> Told:
-    """Return what the journal of this door holds. Raise DoorError if it cannot be read."""
+    """Return what the journal of this door holds, reading it event by event. Raise DoorError if it cannot be read."""
     file = state_folder(config_file, load(config_file)) / "journal.sqlite"
     if not file.is_file():
         raise DoorError(f"{file}: there is no journal; this door has not run yet")
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            events = list(kept(database))
-            waiting = _waiting(database)
+            lines = [_line(*event) for event in last_kept(database, last)]
+            lines.append(f"{count_kept(database)} events kept, {count_waiting(database)} not yet acknowledged by the server")
             broken = broken_at(database)
     except sqlite3.Error as error:
         raise DoorError(f"{file}: cannot be read ({error})") from None
-    lines = [_line(journal, sequence, content) for journal, sequence, content in events[len(events) - min(last, len(events)) :]]
-    lines.append(f"{len(events)} events kept, {waiting} not yet acknowledged by the server")
     if broken is not None:
         return Told(lines=lines, broken=f"{file}: the chain is broken at event {broken[1]} of journal {broken[0][:8]}")
     return Told(lines=[*lines, "the chain holds"], broken=None)
-
-
-def _waiting(database: sqlite3.Connection) -> int:
-    counted = database.execute(
-        "select count(*) from event join journal on journal.id = event.journal where event.sequence > journal.acknowledged"
-    ).fetchone()
-    return int(counted[0])
 
 
 def _line(journal: str, sequence: int, content: bytes) -> str:

@@ -62,17 +62,42 @@ def test_no_more_than_allowed_are_on_their_way(wire: Wire) -> None:
     wire.happen(1000)
     assert wire.work(0) == EVENTS_IN_FLIGHT_MAX
     wire.journal.acknowledge(wire.journal.id, 60, [])
-    wire.delivery.acknowledged(0.1, missing=False)
+    wire.delivery.acknowledged(0.1)
     assert wire.work(0.1) == 60
 
 
-def test_what_the_server_misses_goes_again_at_once(wire: Wire) -> None:
-    """It does not wait for the next repeat."""
+def test_exactly_what_the_server_misses_goes_again_at_once(wire: Wire) -> None:
+    """It does not wait for the next repeat, and what the server holds beyond the hole is not sent again."""
     wire.happen(5)
     wire.work(0)
-    wire.journal.acknowledge(wire.journal.id, 5, [3])
-    wire.delivery.acknowledged(0.1, missing=True)
-    assert wire.work(0.1) == 3
+    wire.journal.acknowledge(wire.journal.id, 1, [2, 4])
+    wire.delivery.acknowledged(0.1, journal=wire.journal.id, missing=[2, 4])
+    assert wire.work(0.1) == 2
+    assert [b'"sequence":%d,' % n in e for n, e in zip((2, 4), wire.sent[0], strict=True)] == [True, True]
+
+
+def test_a_hole_named_many_times_in_a_row_is_filled_once(wire: Wire) -> None:
+    """Ten acknowledgements that name the same hole cost one sending; named again later, it is sent again."""
+    wire.happen(5)
+    wire.work(0)
+    for _ in range(10):
+        wire.delivery.acknowledged(0.1, journal=wire.journal.id, missing=[2])
+    assert wire.work(0.1) + wire.work(0.2) == 1
+    wire.delivery.acknowledged(1.0, journal=wire.journal.id, missing=[2])
+    assert wire.work(1.0) == 1
+
+
+def test_what_was_never_written_or_is_not_on_the_disk_is_not_made_up(wire: Wire) -> None:
+    """A server that asks for more than there is gets what there is."""
+    wire.happen(5)
+    wire.work(0)
+    wire.delivery.acknowledged(0.1, journal=wire.journal.id, missing=[1, 4, 7, 2**31 - 1])
+    wire.sent.clear()
+    wire.delivery.work(0.1, up_to=3)
+    assert sum(len(batch) for batch in wire.sent) == 1
+    assert wire.work(0.2) == 0
+    wire.delivery.acknowledged(1.0, journal="another", missing=[1])
+    assert wire.work(1.0) == 2
 
 
 def test_a_new_connection_sends_all_again(wire: Wire) -> None:

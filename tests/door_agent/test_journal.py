@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,9 +17,10 @@ import pytest
 
 from access_contract.messages import Closed
 from access_contract.vocabulary import ClockQuality
-from door_agent.errors import JournalUnwritable
-from door_agent.journal import Journal, broken_at
-from door_agent.syncing import Mark, Syncer
+from door_agent.errors import JournalDamaged, JournalUnwritable
+from door_agent.journal import Journal
+from door_agent.journal_file import CHECKED_AT_START_BYTES, broken_at, check_whole, checkpoint, last_kept
+from door_agent.syncing import Mark, Syncer, check_beside
 from tests.system.processes import wait_for
 
 AT = datetime(2026, 1, 31, 5, tzinfo=UTC)
@@ -26,7 +30,8 @@ from pathlib import Path
 from datetime import UTC, datetime
 from access_contract.messages import Closed
 from access_contract.vocabulary import ClockQuality
-from door_agent.journal import Journal, broken_at
+from door_agent.journal import Journal
+from door_agent.journal_file import CHECKED_AT_START_BYTES, broken_at, check_whole, checkpoint, last_kept
 journal = Journal(Path(sys.argv[1]))
 while True:
     n = journal.append(Closed(), at=datetime(2026, 1, 31, tzinfo=UTC), monotonic=0, clock=ClockQuality.SYNCED)
@@ -175,3 +180,106 @@ def test_a_changed_event_breaks_the_chain_where_it_stands(tmp_path: Path) -> Non
     journal._db.execute("update event set content = replace(content, 'closed', 'opened') where sequence = 3")
     assert not journal.verify()
     assert broken_at(journal._db) == (journal.id, 4)
+
+
+def test_a_full_journal_takes_no_more_and_drops_nothing(tmp_path: Path) -> None:
+    """At its bound a write is refused in one sentence; what the server acknowledges makes room, also after a restart."""
+    journal = Journal(tmp_path / "journal", events_max=10)
+    add(journal, 10)
+    with pytest.raises(JournalUnwritable, match="full with 10 events"):
+        add(journal)
+    journal.close()
+    journal = Journal(tmp_path / "journal", events_max=10)
+    assert not journal.has_room
+    assert len(journal.unacknowledged(100)) == 10
+    journal.acknowledge(journal.id, 4, [])
+    add(journal, 4)
+    assert (journal.sequence, journal.has_room) == (14, False)
+    assert journal.verify()
+
+
+def large_and_damaged(file: Path) -> None:
+    """A journal too large to be checked at the start, some of its events overwritten."""
+    journal = Journal(file)
+    add(journal, 3000)
+    journal._db.execute("create table filler(content)")
+    journal._db.execute("insert into filler values (zeroblob(?))", (CHECKED_AT_START_BYTES,))
+    journal.close()
+    assert check_whole(file) is None
+    content = bytearray(file.read_bytes())
+    content[4096 * 8 : 4096 * 20] = os.urandom(4096 * 12)
+    file.write_bytes(content)
+
+
+def test_damage_found_while_the_door_runs_is_put_aside_at_the_next_start(tmp_path: Path) -> None:
+    """What cannot be read ends the run with one sentence, and the next start does not trip over it again."""
+    file = tmp_path / "journal"
+    large_and_damaged(file)
+    journal = Journal(file)
+    with pytest.raises(JournalDamaged, match="starting anew"):
+        journal.unacknowledged(5000)
+    journal.close()
+    again = Journal(file)
+    assert again.damaged is not None
+    assert again.sequence == 0
+    assert Journal(file).damaged is None
+
+
+def test_a_journal_whose_end_does_not_follow_is_put_aside(tmp_path: Path) -> None:
+    """The end is where a power cut would hit: it is looked at before anything is added to it, however large the file."""
+    journal = Journal(tmp_path / "journal")
+    add(journal, 20)
+    journal._db.execute("update event set content = zeroblob(100) where sequence = 18")
+    journal.close()
+    assert Journal(tmp_path / "journal").damaged is not None
+
+
+def test_a_large_journal_is_checked_beside_the_door(tmp_path: Path) -> None:
+    """A file that takes long to read whole does not hold up the start: its check comes after, and finds what is wrong."""
+    file = tmp_path / "journal"
+    large_and_damaged(file)
+    assert not Journal(file).checked
+    found: list[str] = []
+    check_beside(file, found.append)
+    wait_for(lambda: found, "the check finds it")
+
+
+def test_what_waits_is_sent_again_if_forgetting_it_was_not_written(tmp_path: Path) -> None:
+    """In a flood what was acknowledged leaves the file by the thousand; killed before, the door sends it again, never less."""
+    journal = Journal(tmp_path / "journal")
+    add(journal, 5000)
+    for up_to in range(50, 3001, 50):
+        journal.acknowledge(journal.id, up_to, [])
+    assert (journal.acknowledged, journal.waiting) == (3000, 2000)
+    again = Journal(tmp_path / "journal")
+    assert (again.acknowledged, again.waiting) == (2000, 3000)
+    assert b'"sequence":2001,' in again.unacknowledged(1)[0]
+    journal.acknowledge(journal.id, 5000, [])
+    assert Journal(tmp_path / "journal").waiting == 0
+
+
+def fill(journal: Journal, count: int) -> None:
+    """Many events as fast as the disk allows, the write-ahead log kept short as the door's own thread does."""
+    for number in range(count):
+        add(journal)
+        if number % 2000 == 0:
+            checkpoint(journal.file)
+    journal.close()
+
+
+@pytest.mark.parametrize("count", [20_000, pytest.param(1_000_000, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
+def test_a_journal_as_large_as_it_may_get_opens_at_once_and_stays_small_in_memory(tmp_path: Path, count: int) -> None:
+    """Full to its bound it opens in half a second, hands out its oldest events at once, and neither grows the process."""
+    fill(Journal(tmp_path / "journal", events_max=count), count)
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    journal = Journal(tmp_path / "journal", events_max=count)
+    assert time.monotonic() - began < 0.5
+    assert not journal.has_room
+    began = time.monotonic()
+    assert len(journal.unacknowledged(100)) == 100
+    assert time.monotonic() - began < 0.05
+    with sqlite3.connect(tmp_path / "journal") as database:
+        assert broken_at(database) is None
+        assert [sequence for _, sequence, _ in last_kept(database, 2)] == [count - 1, count]
+    database.close()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024
