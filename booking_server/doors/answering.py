@@ -11,14 +11,15 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from access_contract.decide import Decision, decide
 from access_contract.messages import Answer, Ask
 from access_contract.sealing import Unsealable, unseal_number
-from access_contract.snapshot import LiveFacts, Snapshot
+from access_contract.snapshot import LiveFacts
 from access_contract.vocabulary import DoorId, Moment, Reason, TagNumber, tag_hash
+from booking_server.access.door_rights import DoorRights
 
 _NOTHING_FULL = LiveFacts()
 
 
 def answer(
-    ask: Ask, *, index: Snapshot, tag_key: bytes, openers: Sequence[X25519PrivateKey], moment: Moment, known: int
+    ask: Ask, *, index: DoorRights, tag_key: bytes, openers: Sequence[X25519PrivateKey], moment: Moment, known: int
 ) -> Answer:
     """Return the server's decision on one ask of the door that `index` and `tag_key` belong to.
 
@@ -39,7 +40,7 @@ def answer(
 
 
 def _decision(
-    ask: Ask, door: DoorId, index: Snapshot, tag_key: bytes, openers: Sequence[X25519PrivateKey], moment: Moment
+    ask: Ask, door: DoorId, index: DoorRights, tag_key: bytes, openers: Sequence[X25519PrivateKey], moment: Moment
 ) -> Decision:
     try:
         number = unsealed(ask.sealed, door=door, about=f"ask:{ask.ask}", openers=openers)
