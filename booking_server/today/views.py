@@ -16,8 +16,8 @@ from werkzeug.wrappers import Response
 
 from booking_server.actors import Role
 from booking_server.billing import service as billing
+from booking_server.doors import lock_down, showing
 from booking_server.doors import service as doors
-from booking_server.doors import showing
 from booking_server.ledger import service as ledger
 from booking_server.places import service as places
 from booking_server.today.first_steps import first_steps
@@ -99,7 +99,8 @@ def _taps(tx: Connection) -> list[ledger.Tap]:
 
 def _doors(tx: Connection) -> dict[str, object]:
     states = doors.door_states(tx)
-    zones = {site.id: site.time_zone for site in places.sites(tx)}
+    sites, words = places.sites(tx), lock_down.last_words(tx)
+    zones = {site.id: site.time_zone for site in sites}
     known = doors.doors(tx)
     shown = [
         DoorShown(door, states.get(door.id), showing.is_online(states.get(door.id), now()), zones[door.site_id])
@@ -109,6 +110,7 @@ def _doors(tx: Connection) -> dict[str, object]:
     shown.sort(key=lambda one: (not one.needs_attention, one.door.name.casefold()))
     return {
         "doors": shown,
+        "locked_down": [(site, words[site.id]) for site in sites if site.id in words and words[site.id].on],
         "silent": showing.nobody_listens((one.state for one in shown if one.state), now()),
         "door_names": {door.id: door.name for door in known},
         "door_zones": {door.id: zones[door.site_id] for door in known},
