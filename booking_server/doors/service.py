@@ -46,6 +46,7 @@ class Door:
     rules: DoorRules
     created_at: datetime
     retired_at: datetime | None
+    stolen_at: datetime | None = None
     unlocking_waits: bool = False
 
 
@@ -126,6 +127,22 @@ def insert_door(tx: Connection, door: Door, points: list[AccessPoint], *, tag_ke
     for point in points:
         where = {"from_area_id": point.from_area_id, "to_area_id": point.to_area_id}
         tx.execute(insert(point_table).values(door_id=door.id, point=point.point, **where))
+
+
+def renew_tag_key(tx: Connection, door_id: str, *, tag_key: bytes, vault: Vault) -> None:
+    """Store a door's new tag key. Only doors.boxes calls this: the tags must be named anew."""
+    sealed = vault.seal(tag_key, about=_about_key(door_id))
+    tx.execute(update(door_table).where(door_table.c.id == door_id).values(tag_key_sealed=sealed))
+
+
+def set_stolen(tx: Connection, door_id: str, at: datetime | None) -> None:
+    """Store since when a door's box is stolen; None once it has another. Only doors.boxes calls this."""
+    tx.execute(update(door_table).where(door_table.c.id == door_id).values(stolen_at=at))
+
+
+def stolen(tx: Connection) -> frozenset[str]:
+    """Return the doors whose box was stolen and that have no other yet."""
+    return frozenset(tx.execute(select(door_table.c.id).where(door_table.c.stolen_at.is_not(None))).scalars())
 
 
 def change_log(
@@ -240,6 +257,7 @@ def _door(row: Row[Any]) -> Door:
         rules=msgspec.convert(row.rules, DoorRules),
         created_at=row.created_at,
         retired_at=row.retired_at,
+        stolen_at=row.stolen_at,
         unlocking_waits=row.unlocking_waits,
     )
 

@@ -32,6 +32,7 @@ doors = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("retired_at", UtcDateTime, nullable=True),
     Column("unlocking_waits", Boolean, nullable=False, server_default="0"),
+    Column("stolen_at", UtcDateTime, nullable=True),
     CheckConstraint("log_named in ('priced', 'always', 'never')", name="log_named"),
 )
 
@@ -124,4 +125,20 @@ enrolments = Table(
     Column("door_id", String(32), ForeignKey("doors.id"), nullable=True),
     Column("package", LargeBinary, nullable=True),
     Column("signature", LargeBinary, nullable=True),
+)
+
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("door_id", String(32), ForeignKey("doors.id"), nullable=False, index=True),
+    Column("why", String(10), nullable=False),
+    Column("reason", String(400), nullable=False),
+    Column("serials", JSON, nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("taken_at", UtcDateTime, nullable=True),
+    Column("done_at", UtcDateTime, nullable=True),
+    Column("became", String(20), nullable=True),
+    CheckConstraint("why in ('stolen', 'replaced')", name="why"),
 )

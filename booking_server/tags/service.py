@@ -176,12 +176,16 @@ def _named() -> Any:
     joined = door_tags.join(keytags, keytags.c.id == door_tags.c.keytag_id).outerjoin(assignments, _now_held())
     blocked = keytags.c.blocked_at.is_not(None).label("blocked")
     wanted = (door_tags.c.keytag_id, door_tags.c.tag_hash, assignments.c.person_id, blocked, door_tags.c.door_id)
-    return select(*wanted).select_from(joined)
+    return select(*wanted).select_from(joined).where(door_tags.c.former.is_(False))
 
 
 def name_tags_at_door(tx: Connection, vault: Vault, door_id: DoorId, key: bytes) -> None:
-    """Give every keytag that there is its name at a new door. No tag made meanwhile is left out."""
+    """Give every keytag that there is its name at a new door, or under a door's new key. No tag made meanwhile is left out.
+
+    Earlier names are kept for what the door wrote under them, and admit nobody.
+    """
     one_at_a_time(tx, "keytags")
+    tx.execute(update(door_tags).where(door_tags.c.door_id == door_id).values(former=True))
     rows = [
         {
             "door_id": door_id,

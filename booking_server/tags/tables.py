@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Keytags, and who held each one when. A number is encrypted under a key outside the database."""
+"""Keytags, and who held each one when. A number is encrypted under a key outside the database.
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, text
+A door's former names for tags stay, for what it wrote before it got a new tag key.
+"""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, false, text
 
 from booking_server.db import UtcDateTime, metadata
 
@@ -40,4 +43,14 @@ door_tags = Table(
     Column("door_id", String(32), ForeignKey("doors.id"), primary_key=True),
     Column("tag_hash", String(64), primary_key=True),
     Column("keytag_id", Integer, ForeignKey("keytags.id"), nullable=False, index=True),
+    Column("former", Boolean, nullable=False, server_default=false()),
+)
+
+exposures = Table(
+    "exposures",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("keytag_id", Integer, ForeignKey("keytags.id"), nullable=False, index=True),
+    Column("door_id", String(32), ForeignKey("doors.id"), nullable=False),
+    Column("since", UtcDateTime, nullable=False),
 )
