@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from access_contract.messages import Capture, Command, CommandDone, ModeChanged, Open, SetMode
-from access_contract.vocabulary import ClockQuality, DoorMode
+from access_contract.messages import Capture, Command, CommandDone, Open, SetMode
+from access_contract.vocabulary import ClockQuality
+from door_agent.granting import unlock
 from door_agent.happenings import (
     Count,
     Effect,
-    Energise,
-    KeepMode,
     PublishStatus,
     SendCaptured,
     Show,
     Stamp,
-    StayUnlocked,
     TagRead,
 )
+from door_agent.standing import set_by_command
 from door_agent.state import REMEMBERED, Done, Settings, State, record, veto
 
 CAPTURE_SECONDS_MAX = 60.0
@@ -65,10 +64,8 @@ def _open(settings: Settings, state: State, stamp: Stamp, command: Open) -> Done
     if refusal is not None:
         return record(state, _done(command, refusal.value))
     state, effects = record(state, _done(command))
-    if state.mode is DoorMode.UNLOCKED:
-        return state, effects
-    state = replace(state, unlocked_until=stamp.monotonic + settings.pulse_seconds)
-    return state, [*effects, Energise(settings.pulse_seconds), Show(True)]
+    state, more = unlock(settings, state, stamp)
+    return state, [*effects, *more, Show(True)]
 
 
 def _capture(_settings: Settings, state: State, stamp: Stamp, command: Capture) -> Done:
@@ -85,10 +82,6 @@ def _capture(_settings: Settings, state: State, stamp: Stamp, command: Capture) 
 
 
 def _set_mode(_settings: Settings, state: State, _stamp: Stamp, command: SetMode) -> Done:
-    was, state = state.mode, replace(state, mode=command.mode)
-    state, effects = record(state, ModeChanged(mode=command.mode))
-    effects.insert(0, KeepMode(command.mode.value))
-    if DoorMode.UNLOCKED in (was, command.mode) and was is not command.mode:
-        effects.append(StayUnlocked(command.mode is DoorMode.UNLOCKED))
+    state, effects = set_by_command(state, command.mode)
     state, more = record(state, _done(command))
     return state, effects + more

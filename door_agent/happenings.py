@@ -9,6 +9,7 @@ from datetime import datetime
 from access_contract.messages import Answer, Command, What
 from access_contract.snapshot import Head, Rights, Window
 from access_contract.vocabulary import AccessPointId, Assurance, ClockQuality, TagNumber
+from door_agent.mode_file import Kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +64,39 @@ class ContactMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class BoltMoved:
+    thrown: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ExitPressed:
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class ExitReleased:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class TamperMoved:
+    """The box was opened or closed."""
+
+    tampered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FireMoved:
+    """The fire alarm sounds, or no longer. It frees the door in hardware; the agent only hears of it."""
+
+    sounding: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmMoved:
+    """The burglar alarm is armed, or no longer."""
+
+    armed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +155,12 @@ Happening = (
     | Answered
     | Commanded
     | ContactMoved
+    | BoltMoved
     | ExitPressed
+    | ExitReleased
+    | TamperMoved
+    | FireMoved
+    | AlarmMoved
     | LinkChanged
     | SnapshotTaken
     | JournalReported
@@ -137,7 +174,7 @@ Happening = (
 @dataclass(frozen=True, slots=True)
 class Record:
     """Append to the journal. If that fails, later records of the same step are left out too; and where the door's policy
-    refuses, an Energise after it is not carried out."""
+    refuses, nothing after it that moves an output is carried out."""
 
     what: What
 
@@ -150,6 +187,20 @@ class Energise:
 @dataclass(frozen=True, slots=True)
 class StayUnlocked:
     on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Operate:
+    """Start the motor that swings the leaf."""
+
+    pulse_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Disarm:
+    """Ask the burglar alarm to disarm."""
+
+    pulse_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +224,9 @@ class PublishStatus:
 
 @dataclass(frozen=True, slots=True)
 class KeepMode:
-    """Write the mode durably, to be taken on again at the next start."""
+    """Write how the door stands durably, to be taken on again at the next start."""
 
-    mode: str
+    kept: Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +238,30 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True)
+class Warn:
+    """Sound the pre-alarm for so long; 0 ends it."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Count:
     """Something was dropped, and why."""
 
     cause: str
 
 
-Effect = Record | Energise | StayUnlocked | SendAsk | SendCaptured | PublishStatus | KeepMode | Show | Count
+Effect = (
+    Record
+    | Energise
+    | StayUnlocked
+    | Operate
+    | Disarm
+    | SendAsk
+    | SendCaptured
+    | PublishStatus
+    | KeepMode
+    | Show
+    | Warn
+    | Count
+)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
@@ -36,18 +37,21 @@ from door_agent.delivery import Delivery
 from door_agent.errors import JournalUnwritable
 from door_agent.inbox import Inbox
 from door_agent.journal import Journal
+from door_agent.journal_file import suspected
 from door_agent.link import Link
 from door_agent.machine import Settings, State, next_due, step
+from door_agent.mode_file import Kept, written
 from door_agent.readers.port import Reader, Shown
 from door_agent.relays import Lamps, Relay
 from door_agent.server_keys import BadKeys, ServerKeys
 from door_agent.snapshots import BadPart, SnapshotStore, write_durably
-from door_agent.syncing import Mark, Syncer
+from door_agent.syncing import Mark, Syncer, check_beside
 from door_agent.watchdog import Watchdog
 
 _log = structlog.get_logger("door")
 _STATUS_SECONDS = 10.0
 _ASK_AGAIN_SECONDS = 10.0
+_NEARLY_FULL, _ROOM_AGAIN = 0.9, 0.8
 Item = h.Happening | Callable[[], None] | None
 
 
@@ -59,6 +63,8 @@ class Parts:
     journal: Journal
     snapshots: SnapshotStore
     relay: Relay
+    operator: Relay | None
+    disarm: Relay | None
     lamps: Lamps
     link: Link
     keys: ServerKeys
@@ -105,12 +111,17 @@ class Loop:
         try:
             if self.parts.journal.on_disk:
                 self._syncer.sync((self.parts.journal.id, self.parts.journal.sequence))
+            if not self.parts.journal.checked:
+                check_beside(self.parts.journal.file, lambda why: self.broken(suspected(self.parts.journal.file, why)))
             self._handle(h.Started(self.version))
             self._watchdog.ready()
             while self._once():
                 pass
         finally:
-            self.parts.relay.close()
+            with ExitStack() as ends:  # one that cannot be closed keeps none of the others on
+                for output in (self.parts.disarm, self.parts.operator, self.parts.relay):
+                    if output is not None:
+                        ends.callback(output.close)
             self._watchdog.ending()
             self._syncer.close()
 
@@ -170,7 +181,7 @@ class Loop:
                 failed = failed or self._record(effect, stamp)
             elif failed is None or not self.settings.unwritable_refuses:
                 self._carry_out(effect)
-            elif not isinstance(effect, h.Energise):
+            elif not moves_an_output(effect):
                 self._carry_out(replace(effect, granted=False) if isinstance(effect, h.Show) else effect)
         if failed:
             self._handle(h.JournalReported(failed, self.parts.journal.sequence))
@@ -190,10 +201,8 @@ class Loop:
 
     def _carry_out(self, effect: h.Effect) -> None:
         match effect:
-            case h.Energise(seconds):
-                self.parts.relay.energise(seconds)
-            case h.StayUnlocked(on):
-                self.parts.relay.stay(on=on)
+            case h.Energise() | h.StayUnlocked() | h.Operate() | h.Disarm() | h.Warn():
+                self._move(effect)
             case h.SendAsk(ask, point, number, assurance):
                 sealed = self._sealed(number, f"ask:{ask}")
                 body = Ask(ask=ask, access_point=point, sealed=sealed, at=self.parts.clock.now(), assurance=assurance)
@@ -203,8 +212,8 @@ class Loop:
                 self.parts.link.send("captured", Captured(capture=capture, sealed=sealed), qos=1)
             case h.PublishStatus():
                 self._status_at = 0.0
-            case h.KeepMode(mode):
-                self._keep_mode(mode)
+            case h.KeepMode(kept):
+                self._keep_mode(kept)
             case h.Show(granted, point):
                 self._show(point, granted=granted)
             case h.Count(cause):
@@ -214,6 +223,19 @@ class Loop:
             case _:
                 assert_never(effect)
 
+    def _move(self, effect: h.Energise | h.StayUnlocked | h.Operate | h.Disarm | h.Warn) -> None:
+        match effect:
+            case h.Energise(seconds):
+                self.parts.relay.energise(seconds)
+            case h.StayUnlocked(on):
+                self.parts.relay.stay(on=on)
+            case h.Operate(seconds):
+                _pulse(self.parts.operator, seconds)
+            case h.Disarm(seconds):
+                _pulse(self.parts.disarm, seconds)
+            case h.Warn(seconds):
+                self.parts.lamps.warn(seconds)
+
     def _show(self, point: AccessPointId | None, *, granted: bool) -> None:
         self.parts.lamps.show(granted=granted)
         if point is not None and point in self.parts.readers:
@@ -222,10 +244,10 @@ class Loop:
     def _sealed(self, number: TagNumber, about: str) -> bytes:
         return seal_number(number, door=self.settings.door, about=about, server_key=self.parts.keys.sealing)
 
-    def _keep_mode(self, mode: str) -> None:
+    def _keep_mode(self, kept: Kept) -> None:
         trouble = ""
         try:
-            write_durably(self.parts.mode_file, mode.encode())
+            write_durably(self.parts.mode_file, written(kept))
         except OSError as error:
             trouble = f"{self.parts.mode_file}: {error.strerror}"
         self.put(h.Noticed("mode_unwritable", bool(trouble), trouble))
@@ -264,8 +286,18 @@ class Loop:
             last = self.parts.journal.sequence
             self._handle(h.JournalLate(f"events {oldest[0]} to {last} were not on the disk in time"))
 
+    def _look_at_room(self) -> None:
+        """Say well before the end that the journal fills up, and say it until there is room again."""
+        journal = self.parts.journal
+        raised = journal.waiting >= journal.events_max * (
+            _ROOM_AGAIN if "journal_full" in self.state.attention else _NEARLY_FULL
+        )
+        detail = f"{journal.waiting} of {journal.events_max} events wait for the server" if raised else ""
+        self._handle(h.Noticed("journal_full", raised, detail))
+
     def _tick(self) -> None:
-        if not self.state.journal_writable:
+        self._look_at_room()
+        if not self.state.journal_writable and self.parts.journal.has_room:
             self._syncer.probe()
         if not self.parts.snapshots.is_written:
             self._syncer.also(self._write_snapshot)
@@ -348,11 +380,13 @@ class Loop:
     def _acknowledged(self, body: Acknowledgement) -> None:
         journal = self.parts.journal
         try:
-            journal.acknowledge(body.journal, body.up_to, body.missing, forked=body.forked)
+            changed = journal.acknowledge(body.journal, body.up_to, body.missing, forked=body.forked)
         except JournalUnwritable as error:
             self._handle(h.JournalReported(str(error), journal.sequence))
             return
-        self._delivery.acknowledged(self.parts.clock.monotonic(), missing=bool(body.missing))
+        if changed:
+            self._syncer.forgot()
+        self._delivery.acknowledged(self.parts.clock.monotonic(), journal=body.journal, missing=body.missing)
         if body.forked and body.journal == journal.id:
             self._start_new_journal()
 
@@ -364,7 +398,7 @@ class Loop:
             return
         self._sync_asked.clear()
         self._synced_up_to = 0
-        self.state = replace(self.state, sequence=0, passes=())
+        self.state = replace(self.state, sequence=0, passes=(), hours_event=0, started_event=0)
         self._handle(h.Started(self.version, before))
         self._handle(h.Noticed("journal_forked", True, f"the server held other events under numbers of {before}"))
 
@@ -381,6 +415,9 @@ class Loop:
             snapshot_number=state.head.number,
             snapshot_digest=state.digest,
             mode=state.mode,
+            unlocked=state.stands_unlocked,
+            lock_down=state.lock_down,
+            alarm_armed=state.alarm_armed,
             contact_open=state.contact_open,
             clock=state.clock,
             reader=", ".join(name for _, name in state.readers if name is not None) or None,
@@ -389,3 +426,13 @@ class Loop:
             simulated=self.settings.simulated,
             known_keys=self.parts.keys.known,
         )
+
+
+def moves_an_output(effect: h.Effect) -> bool:
+    """True for what must not happen in a step whose record could not be kept."""
+    return isinstance(effect, h.Energise | h.Operate | h.Disarm) or (isinstance(effect, h.StayUnlocked) and effect.on)
+
+
+def _pulse(output: Relay | None, seconds: float) -> None:
+    if output is not None:
+        output.energise(seconds)

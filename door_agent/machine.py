@@ -7,18 +7,24 @@ a late answer changes nothing; what only the door knows can only refuse.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import assert_never
 
 from access_contract.messages import Booted, ClockSynced
-from access_contract.vocabulary import ClockQuality, DoorMode
+from access_contract.vocabulary import ClockQuality
 from door_agent.commands import capture_due, commanded
+from door_agent.granting import alarm_moved, disarm_due, operate_due
 from door_agent.happenings import (
+    AlarmMoved,
     Answered,
+    BoltMoved,
     Commanded,
     ContactMoved,
     Effect,
     ExitPressed,
+    ExitReleased,
+    FireMoved,
     Happening,
     JournalLate,
     JournalReported,
@@ -29,12 +35,23 @@ from door_agent.happenings import (
     SnapshotTaken,
     Stamp,
     Started,
-    StayUnlocked,
     TagRead,
     TagUnreadable,
+    TamperMoved,
     TimePassed,
 )
-from door_agent.leaf import closed, exit_pressed, held_due, opened, relock_due
+from door_agent.leaf import (
+    closed,
+    exit_due,
+    exit_pressed,
+    exit_released,
+    held_due,
+    opened,
+    relock_due,
+    watch_bolt,
+    watch_leaf,
+)
+from door_agent.standing import stand, undo
 from door_agent.state import Done, Settings, State, empty_head, notice, record
 from door_agent.taps import answered, asks_due, link_lost, tag_read, tag_unreadable
 
@@ -44,17 +61,27 @@ _SLOW_STANDS_SECONDS = 3600.0
 
 def step(settings: Settings, state: State, stamp: Stamp, happening: Happening) -> Done:
     """Return the door after `happening`, and what is to be done, in order. What was due before comes first."""
-    if isinstance(happening, Started):
-        return _started(state, stamp, happening)
-    state, effects = _due(settings, state, stamp)
+    due = () if isinstance(happening, Started) else _DUE
+    state, effects = _each(due, settings, state, stamp)
     state, more = _happened(settings, state, stamp, happening)
-    return state, effects + more
+    state, still_more = _each(_FOLLOWS, settings, state, stamp)
+    return state, effects + more + still_more
 
 
 def next_due(state: State) -> float | None:
     """Return the monotonic instant by which the machine wants to be stepped, if any."""
-    instants = [waiting.until for waiting in state.waiting]
-    due = (state.unlocked_until, state.exit_until, state.held_open_at, state.capture_until, state.slow_until)
+    instants = [waiting.until for waiting in state.waiting] + [asked.until for asked in state.disarming]
+    due = (
+        state.unlocked_until,
+        None if state.bolt_thrown else state.operate_at,
+        state.exit_until,
+        state.exit_stuck_at,
+        state.pre_alarm_at,
+        state.held_open_at,
+        state.bolt_late_at,
+        state.capture_until,
+        state.slow_until,
+    )
     return min([*instants, *(at for at in due if at is not None)], default=None)
 
 
@@ -69,20 +96,32 @@ def _happened(settings: Settings, state: State, stamp: Stamp, happening: Happeni
         case Commanded(command):
             return commanded(settings, state, stamp, command)
         case ContactMoved(is_open):
-            return opened(settings, state, stamp) if is_open else closed(state)
+            return opened(state) if is_open else closed(state)
+        case BoltMoved(thrown):
+            return replace(state, bolt_thrown=thrown), []
         case ExitPressed():
             return exit_pressed(settings, state, stamp)
+        case ExitReleased():
+            return exit_released(settings, state, stamp)
+        case TamperMoved(tampered):
+            return _tampered(state, "box", raised=tampered, detail="the box is open")
+        case FireMoved(sounding):
+            return notice(replace(state, fire=sounding), "fire", raised=sounding)
+        case AlarmMoved(armed):
+            return alarm_moved(settings, state, stamp, armed=armed)
         case LinkChanged(up):
             return _link_changed(settings, state, stamp, up=up)
         case SnapshotTaken():
             return _snapshot_taken(state, happening)
         case JournalReported():
-            return _journal_reported(state, happening)
+            return _journal_reported(settings, state, happening)
         case JournalLate(detail):
             state = replace(state, slow_until=stamp.monotonic + _SLOW_STANDS_SECONDS)
             return notice(state, "journal_slow", raised=True, detail=detail)
         case ReaderMoved():
             return _reader_moved(state, happening)
+        case Noticed("tamper", raised, detail):
+            return _tampered(state, "reader", raised=raised, detail=detail)
         case Noticed(about, raised, detail):
             return notice(state, about, raised=raised, detail=detail)
         case TimePassed():
@@ -94,16 +133,13 @@ def _happened(settings: Settings, state: State, stamp: Stamp, happening: Happeni
 
 
 def _started(state: State, stamp: Stamp, started: Started) -> Done:
-    state = replace(state, nonce=stamp.fresh, clock=stamp.clock)
-    state, effects = record(state, Booted(version=started.version, continues=started.continues))
-    if state.mode is DoorMode.UNLOCKED:
-        effects.append(StayUnlocked(True))
-    return state, effects
+    state = replace(state, nonce=stamp.fresh, clock=stamp.clock, kept_unlocked=False)
+    return record(state, Booted(version=started.version, continues=started.continues))
 
 
-def _due(settings: Settings, state: State, stamp: Stamp) -> Done:
+def _each(parts: Iterable[Callable[[Settings, State, Stamp], Done]], settings: Settings, state: State, stamp: Stamp) -> Done:
     effects: list[Effect] = []
-    for part in (_clock_due, asks_due, relock_due, held_due, capture_due, _slow_due):
+    for part in parts:
         state, more = part(settings, state, stamp)
         effects += more
     return state, effects
@@ -134,13 +170,24 @@ def _snapshot_taken(state: State, taken: SnapshotTaken) -> Done:
     return state, [*effects, PublishStatus()]
 
 
-def _journal_reported(state: State, reported: JournalReported) -> Done:
+def _journal_reported(settings: Settings, state: State, reported: JournalReported) -> Done:
     writable = reported.trouble is None
+    effects: list[Effect] = []
     state = replace(state, journal_writable=writable)
-    if not writable:  # a tap that was not recorded cannot pass
+    if not writable:  # what was not recorded has not happened: no tap can pass, no operator starts after it
         kept = tuple(tap for tap in state.passes if tap <= reported.sequence)
-        state = replace(state, sequence=reported.sequence, passes=kept)
-    return notice(state, "journal_unwritable", raised=not writable, detail=reported.trouble or "")
+        operate_at = None if settings.unwritable_refuses else state.operate_at
+        state, effects = undo(settings, replace(state, passes=kept, operate_at=operate_at), reported.sequence)
+        state = replace(state, sequence=reported.sequence)
+    state, more = notice(state, "journal_unwritable", raised=not writable, detail=reported.trouble or "")
+    return state, effects + more
+
+
+def _tampered(state: State, where: str, *, raised: bool, detail: str) -> Done:
+    """The box and its readers share one word, which stands while it is true of any of them."""
+    others = tuple(place for place in state.tampered if place != where)
+    state = replace(state, tampered=(*others, where) if raised else others)
+    return notice(state, "tamper", raised=bool(state.tampered), detail=detail)
 
 
 def _reader_moved(state: State, moved: ReaderMoved) -> Done:
@@ -149,3 +196,20 @@ def _reader_moved(state: State, moved: ReaderMoved) -> Done:
     away = any(name is None for _, name in state.readers)
     state, effects = notice(state, "reader_away", raised=away, detail=f"{moved.access_point}: {moved.detail}" if away else "")
     return state, [*effects, PublishStatus()]
+
+
+_DUE = (
+    _clock_due,
+    stand,
+    asks_due,
+    disarm_due,
+    exit_due,
+    operate_due,
+    relock_due,
+    held_due,
+    capture_due,
+    _slow_due,
+)
+"""What time alone brings, before what happened."""
+_FOLLOWS = (stand, operate_due, watch_leaf, watch_bolt)
+"""What follows from how things are now, after whatever happened."""

@@ -14,22 +14,27 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from access_contract.vocabulary import AccessPointId, ClockQuality, DoorMode
+from access_contract.vocabulary import AccessPointId, ClockQuality
 from door_agent import happenings as h
 from door_agent.clock import Clock, SystemClock, TurnedClock
 from door_agent.config import Config, load
 from door_agent.errors import BadConfiguration, JournalUnwritable
 from door_agent.files import Keys, read_keys, settings_of
+from door_agent.inputs import watch_all
 from door_agent.journal import Journal
 from door_agent.link import Link, tls_context
 from door_agent.loop import Loop, Parts
 from door_agent.machine import Settings, State, empty_head
+from door_agent.mode_file import Kept, parse
 from door_agent.readers.opening import Hearing, opened
 from door_agent.readers.port import Reader
-from door_agent.relays import Lamps, Relay, use_pins, watch_contact, watch_exit_button
+from door_agent.relays import Lamps, Relay, Watcher, use_pins
 from door_agent.server_keys import ServerKeys
 from door_agent.simulated import Control
 from door_agent.snapshots import Held, SnapshotStore
+
+_EVENTS_IN_MEMORY_MAX = 50_000
+"""Of a journal that is kept in memory because the disk takes nothing: some 30 MiB."""
 
 
 def run(config_file: Path) -> None:
@@ -102,14 +107,11 @@ def _loop(
 ) -> Loop:
     store = SnapshotStore(folder / "snapshot.json")
     held = store.load(settings.door) or Held(empty_head(settings.door), None)
-    mode, mode_trouble = _mode(folder / "mode")
-    journal, journal_trouble = _journal(folder / "journal.sqlite")
+    kept, mode_trouble = _kept(folder / "mode")
+    journal, journal_trouble = _journal(folder / "journal.sqlite", config.journal_events_max)
     ends.callback(journal.close)
-    state = State(
-        head=held.head, digest=held.digest, unlocking_windows=held.unlocking_windows, mode=mode, sequence=journal.sequence
-    )
     deadline = config.timing.journal_deadline_seconds
-    loop = Loop(settings, state, version=version("hubkey"), journal_deadline_seconds=deadline)
+    loop = Loop(settings, _state(config, held, kept, journal), version=version("hubkey"), journal_deadline_seconds=deadline)
     begun(loop)
     if journal_trouble is not None:
         loop.put(h.JournalReported(journal_trouble, 0))
@@ -143,9 +145,12 @@ def _wire(config_file: Path, config: Config, loop: Loop, made: tuple[Any, ...], 
         watcher = control.pin_moved
     relay = Relay(config.lock.pin, active_high=config.lock.active_high, watcher=watcher)
     ends.callback(relay.close)
+    alarm = config.alarm
+    operator = _output(config.operator.pin, config.operator.active_high, watcher, "operator", ends)
+    disarm = _output(alarm.disarm_pin, alarm.disarm_active_high, watcher, "disarm", ends)
     lamps = Lamps(config, watcher)
     ends.callback(lamps.close)
-    for device in _inputs(config, loop):
+    for device in watch_all(config, loop.put):
         ends.callback(device.close)
     hearing = Hearing(put=loop.put, offer=loop.offer)
     for reader in config.readers:
@@ -157,6 +162,8 @@ def _wire(config_file: Path, config: Config, loop: Loop, made: tuple[Any, ...], 
         journal=journal,
         snapshots=store,
         relay=relay,
+        operator=operator,
+        disarm=disarm,
         lamps=lamps,
         link=link,
         keys=keys,
@@ -176,28 +183,45 @@ def _trusted_now(clock: Clock) -> Any:
     return None if clock.quality() is ClockQuality.UNTRUSTED else clock.now()
 
 
-def _mode(file: Path) -> tuple[DoorMode, str | None]:
+def _output(pin: int | None, active_high: bool, watcher: Watcher, name: str, ends: ExitStack) -> Relay | None:  # noqa: FBT001
+    if pin is None:
+        return None
+    output = Relay(pin, active_high=active_high, watcher=watcher, name=name)
+    ends.callback(output.close)
+    return output
+
+
+def _kept(file: Path) -> tuple[Kept, str | None]:
     try:
-        return DoorMode(file.read_text(encoding="ascii")), None
+        return parse(file.read_text(encoding="utf-8")), None
     except FileNotFoundError:
-        return DoorMode.LOCKED, None
+        return Kept(), None
     except (OSError, ValueError) as error:
-        return DoorMode.LOCKED, f"{file}: {error}"
+        return Kept(), f"{file}: {error}"
 
 
-def _journal(file: Path) -> tuple[Journal, str | None]:
+def _state(config: Config, held: Held, kept: Kept, journal: Journal) -> State:
+    """Return how the door begins: a burglar alarm counts as armed until it says otherwise."""
+    return State(
+        head=held.head,
+        digest=held.digest,
+        unlocking_windows=held.unlocking_windows,
+        mode=kept.mode,
+        mode_before=kept.before,
+        lock_down=kept.lock_down,
+        started_at=kept.started_at,
+        sequence=journal.sequence,
+        alarm_armed=None if config.alarm.armed_pin is None else True,
+    )
+
+
+def _journal(file: Path, events_max: int) -> tuple[Journal, str | None]:
     """Return the journal, or one in memory and why: the door comes up, and its policy decides what opens."""
     try:
-        return Journal(file), None
+        return Journal(file, events_max=events_max), None
     except JournalUnwritable as error:
-        return Journal(file, on_disk=False), str(error)
+        return Journal(file, on_disk=False, events_max=min(events_max, _EVENTS_IN_MEMORY_MAX)), str(error)
 
 
 def _lost(journal: Journal) -> str | None:
     return None if journal.damaged is None else f"it was damaged and lies in {journal.damaged}; a new one began"
-
-
-def _inputs(config: Config, loop: Loop) -> list[Any]:
-    contact = watch_contact(config.contact, lambda is_open: loop.put(h.ContactMoved(is_open)), closed_at_first=config.demo)
-    button = watch_exit_button(config.exit_button, lambda: loop.put(h.ExitPressed()))
-    return [device for device in (contact, button) if device is not None]

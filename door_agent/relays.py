@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The copper: relay, lamps, contact and exit button over gpiozero; mock pins in a demo, and only there.
+"""The copper that acts: relays of lock, operator and alarm, lamps and buzzer, over gpiozero; mock pins only in a demo.
 
-The relay is off at the start and at the end. A pulse arms its own end before current flows, and needs nobody to end: no
+Every output is off at the start and at the end. A pulse arms its own end before current flows, and needs nobody to end: no
 slow disk, no watcher, no loop.
 """
 
@@ -10,9 +10,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from importlib import import_module
+from math import ceil
 from typing import Any
 
-from door_agent.config import Config, Contact, ExitButton
+from door_agent.config import Config
 from door_agent.errors import MissingPart
 
 Watcher = Callable[[str, bool], None]
@@ -20,7 +21,7 @@ Watcher = Callable[[str, bool], None]
 _SHOWN_SECONDS = 1.0
 _BLINK_SECONDS = 0.15
 _BLINKS = 3
-_BOUNCE_SECONDS = 0.02
+_WARNING_SECONDS = 0.1
 
 
 def use_pins(*, mock: bool) -> None:
@@ -49,13 +50,13 @@ def _library(name: str, install: str) -> Any:
 
 
 class Relay:
-    """The lock's relay. Off means locked."""
+    """A relay: the lock's, where off means locked, or another output, where off means at rest."""
 
-    def __init__(self, pin: int, *, active_high: bool, watcher: Watcher) -> None:
+    def __init__(self, pin: int, *, active_high: bool, watcher: Watcher, name: str = "relay") -> None:
         output: Any = import_module("gpiozero").OutputDevice
 
         self._device: Any = output(pin, active_high=active_high, initial_value=False)
-        self._watcher = watcher
+        self._watcher, self._name = watcher, name
         self._lock = threading.RLock()
         self._end: threading.Timer | None = None
         self._stays = False
@@ -98,14 +99,14 @@ class Relay:
         if bool(self._device.value) is on:
             return
         self._device.value = on
-        self._watcher("relay", on)
+        self._watcher(self._name, on)
 
 
 class Lamps:
     """Green and red, and the buzzer: each may be missing.
 
     Granted is a steady green second; refused is three red blinks with the buzzer: to be told apart by eye and by ear, not by
-    colour alone.
+    colour alone. A short beep in each second is the pre-alarm.
     """
 
     def __init__(self, config: Config, watcher: Watcher) -> None:
@@ -126,6 +127,18 @@ class Lamps:
             if device in self._devices:
                 self._blink(self._devices[device], steady=granted)
 
+    def warn(self, seconds: float) -> None:
+        """Beep shortly once in each of so many seconds: the leaf is to be closed. 0 ends it."""
+        buzzer = self._devices.get("buzzer")
+        if seconds <= 0:
+            self._over("warning")
+            if buzzer is not None:
+                buzzer.off()
+            return
+        self._told("warning", seconds)
+        if buzzer is not None:
+            buzzer.blink(on_time=_WARNING_SECONDS, off_time=1 - _WARNING_SECONDS, n=ceil(seconds))
+
     def close(self) -> None:
         """All dark and silent."""
         for device in self._devices.values():
@@ -141,8 +154,8 @@ class Lamps:
         on = _SHOWN_SECONDS if steady else _BLINK_SECONDS
         device.blink(on_time=on, off_time=_BLINK_SECONDS, n=1 if steady else _BLINKS)
 
-    def _told(self, name: str) -> None:
-        end = threading.Timer(_SHOWN_SECONDS, self._over, (name,))
+    def _told(self, name: str, seconds: float = _SHOWN_SECONDS) -> None:
+        end = threading.Timer(seconds, self._over, (name,))
         end.daemon = True
         with self._lock:
             before = self._ends.pop(name, None)
@@ -158,37 +171,3 @@ class Lamps:
         if end is not None:
             end.cancel()
             self._watcher(name, False)
-
-
-def watch_contact(contact: Contact, moved: Callable[[bool], None], *, closed_at_first: bool) -> Any:
-    """Return the contact's device and say by `moved(open)` how the leaf is now and whenever it moves.
-
-    `closed_at_first` is for mock pins, which nothing holds.
-    """
-    if contact.pin is None:
-        return None
-    button = _button(contact.pin)
-    closed_pressed = contact.leaf_closed == "circuit_closed"
-    if closed_at_first and closed_pressed:
-        button.pin.drive_low()
-    button.when_pressed = lambda: moved(not closed_pressed)
-    button.when_released = lambda: moved(closed_pressed)
-    moved(button.is_pressed is not closed_pressed)
-    return button
-
-
-def watch_exit_button(exit_button: ExitButton, pressed: Callable[[], None]) -> Any:
-    """Return the exit button's device and call `pressed` whenever somebody wants out."""
-    if exit_button.pin is None:
-        return None
-    button = _button(exit_button.pin)
-    if exit_button.pressed == "circuit_closed":
-        button.when_pressed = pressed
-    else:
-        button.when_released = pressed
-    return button
-
-
-def _button(pin: int) -> Any:
-    device: Any = import_module("gpiozero").Button
-    return device(pin, bounce_time=_BOUNCE_SECONDS)

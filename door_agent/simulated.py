@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The control socket of a simulated door: JSON lines to tap, move the contact, press the button and watch the pins.
+"""The control socket of a simulated door: JSON lines to tap, move the inputs, press the button and watch the pins.
 
 Only with demo = true. One line in, one line back ({"ok": true} or {"error": ...}); "watch" streams pins from then on. A
 watcher that does not read is dropped: it never holds up the relay.
@@ -19,7 +19,17 @@ import msgspec
 from access_contract.vocabulary import AccessPointId, TagNumber
 from door_agent import happenings as h
 from door_agent.errors import BadConfiguration
+from door_agent.inputs import exit_moved
 from door_agent.readers.simulated import SimulatedReader
+
+_INPUTS: dict[str, Callable[[bool], h.Happening]] = {
+    "bolt": h.BoltMoved,
+    "exit": exit_moved,
+    "tamper": h.TamperMoved,
+    "fire": h.FireMoved,
+    "alarm": h.AlarmMoved,
+}
+"""Inputs that are on or off: bolt thrown, button pressed, box open, fire alarm sounding, burglar alarm armed."""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -29,6 +39,7 @@ class Wish(msgspec.Struct, frozen=True):
     number: str = ""
     access_point: str = "in"
     open: bool = False
+    on: bool = False
 
 
 class Control:
@@ -95,8 +106,12 @@ class Control:
                 self.pin_moved("contact", wish.open)
             case "press":
                 self._put(h.ExitPressed())
+                self._put(h.ExitReleased())
+            case "bolt" | "exit" | "tamper" | "fire" | "alarm":
+                self._put(_INPUTS[wish.do](wish.on))
+                self.pin_moved(wish.do, wish.on)
             case _:
-                raise ValueError("do is one of tap, contact, press, watch")
+                raise ValueError("do is one of tap, contact, press, bolt, exit, tamper, fire, alarm, watch")
 
     def _reader(self, point: str) -> SimulatedReader:
         reader = self._readers.get(AccessPointId(point))

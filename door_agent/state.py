@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from access_contract.decide import Decision
-from access_contract.messages import Attention, Capture, What
+from access_contract.messages import Answer, Attention, Capture, What
 from access_contract.snapshot import Head, Window
 from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, DoorMode, Reason, TagHash
 from door_agent.happenings import Effect, PublishStatus, Record, TagRead
@@ -22,13 +22,26 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the caretaker and the hub settled for this door."""
+    """What the caretaker and the hub settled for this door.
+
+    `after_pulse_seconds`: how long the lock may still be open once the relay is off. No operator or disarm output: None.
+    """
 
     door: DoorId
     tag_key: bytes
     pulse_seconds: float = 5.0
+    extended_pulse_seconds: float = 10.0
+    after_pulse_seconds: float = 0.0
+    operator_pulse_seconds: float | None = None
+    operator_delay_seconds: float = 0.0
+    disarm_pulse_seconds: float | None = None
+    confirmation_seconds: float = 5.0
+    bolt_seconds: float = 10.0
     ask_deadline_seconds: float = 0.25
     held_open_seconds: float = 60.0
+    extended_held_open_seconds: float = 120.0
+    pre_alarm_seconds: float = 15.0
+    exit_stuck_seconds: float = 30.0
     has_contact: bool = False
     unwritable_refuses: bool = True
     tap_is_entry_when_unlocked: bool = False
@@ -47,10 +60,22 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Disarming:
+    """A granted tap, not written down yet, that waits for the burglar alarm to say that it is disarmed."""
+
+    waiting: Waiting
+    answer: Answer | None
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """Everything the door knows of itself. `sequence` is the journal's last; instants are monotonic seconds.
 
     Of the snapshot it holds the head and the windows of the unlocking hours; a tag's rights come with the tag.
+    `mode_before` is what a lock-down by word `lock_down` goes back to. `by_hours` says that the unlocking hours keep the door
+    unlocked, since the event `hours_event`; `started_at` (wall time, event `started_event`) when a tap started them.
+    `kept_unlocked` is what the relay was told last.
     """
 
     head: Head
@@ -58,6 +83,13 @@ class State:
     unlocking_windows: tuple[Window, ...] = ()
     nonce: str = ""
     mode: DoorMode = DoorMode.LOCKED
+    mode_before: DoorMode | None = None
+    lock_down: int = 0
+    by_hours: bool = False
+    hours_event: int = 0
+    started_at: datetime | None = None
+    started_event: int = 0
+    kept_unlocked: bool = False
     sequence: int = 0
     link_up: bool = False
     answers_come: bool = True
@@ -67,15 +99,35 @@ class State:
     capture: Capture | None = None
     capture_until: float | None = None
     unlocked_until: float | None = None
+    extended: bool = False
+    operate_at: float | None = None
     exit_until: float | None = None
+    exit_stuck_at: float | None = None
     passes: tuple[int, ...] = ()
     contact_open: bool | None = None
+    bolt_thrown: bool | None = None
+    bolt_late_at: float | None = None
+    pre_alarm_at: float | None = None
     held_open_at: float | None = None
+    tampered: tuple[str, ...] = ()
+    fire: bool = False
+    alarm_armed: bool | None = None
+    disarming: tuple[Disarming, ...] = ()
     journal_writable: bool = True
     slow_until: float | None = None
     clock: ClockQuality = ClockQuality.UNTRUSTED
     readers: tuple[tuple[AccessPointId, str | None], ...] = ()
     attention: tuple[str, ...] = ()
+
+    @property
+    def stands_unlocked(self) -> bool:
+        """True if anybody may open the door without a tap."""
+        return self.mode is DoorMode.UNLOCKED or self.by_hours
+
+    @property
+    def exiting(self) -> bool:
+        """True if somebody asked for the way out just now."""
+        return self.exit_until is not None or self.exit_stuck_at is not None
 
 
 Done = tuple[State, list[Effect]]
@@ -109,4 +161,6 @@ def veto(settings: Settings, state: State, *, passes_lock_down: bool) -> Reason 
         return Reason.DOOR_LOCKED_DOWN
     if not state.journal_writable and settings.unwritable_refuses:
         return Reason.JOURNAL_UNWRITABLE
+    if state.alarm_armed:
+        return Reason.ALARM_ARMED
     return None

@@ -6,15 +6,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from functools import partial
 
 import msgspec
 import pytest
 
-from door_agent.config import Buzzer, Config, Contact, ExitButton, Lamps
+from door_agent.config import Buzzer, Config, Lamps
 from door_agent.errors import MissingPart
 from door_agent.relays import Lamps as LampsOfDoor
-from door_agent.relays import Relay, use_pins, watch_contact, watch_exit_button
+from door_agent.relays import Relay, use_pins
 from tests.door_agent.pins import RememberingPin, forget_pins, pin, remembering_pins
 from tests.system.processes import wait_for
 
@@ -105,42 +104,18 @@ def test_granted_and_refused_are_told_apart_without_colour(relay_pin: Rememberin
     assert len(red.levels) == 7
 
 
-@pytest.mark.parametrize(("leaf_closed", "open_at_low"), [("circuit_closed", False), ("circuit_open", True)])
-def test_the_contact_says_how_the_leaf_is_first_and_then_each_move(
-    relay_pin: RememberingPin,
-    leaf_closed: str,
-    open_at_low: bool,  # noqa: FBT001
-) -> None:
-    """Either kind of switch: a closed circuit pulls the pin low, and the setting says what that means."""
-    seen: list[bool] = []
-    contact = msgspec.convert({"pin": 22, "leaf_closed": leaf_closed}, Contact)
-    device = watch_contact(contact, seen.append, closed_at_first=False)
-    switch = pin(22)
-    switch.drive_low()
-    switch.drive_high()
-    assert seen == [not open_at_low, open_at_low, not open_at_low]
-    device.close()
-
-
-def test_in_a_demo_the_leaf_is_closed_at_first_with_either_switch(relay_pin: RememberingPin) -> None:
-    """Pins that are not there show a door at rest."""
-    for leaf_closed in ("circuit_closed", "circuit_open"):
-        seen: list[bool] = []
-        contact = msgspec.convert({"pin": 22, "leaf_closed": leaf_closed}, Contact)
-        watch_contact(contact, seen.append, closed_at_first=True).close()
-        assert seen == [False]
-
-
-def test_the_exit_button_is_heard_once_for_each_press_with_either_switch(relay_pin: RememberingPin) -> None:
-    """A press is a press, however the button is wired; letting go is none."""
-    switch = pin(27)
-    for wiring, presses in (("circuit_closed", 1), ("circuit_open", 1)):
-        heard: list[str] = []
-        button = watch_exit_button(msgspec.convert({"pin": 27, "pressed": wiring}, ExitButton), partial(heard.append, wiring))
-        switch.drive_low()
-        switch.drive_high()
-        assert len(heard) == presses
-        button.close()
+def test_the_pre_alarm_beeps_once_a_second_and_ends_when_the_leaf_closes(relay_pin: RememberingPin) -> None:
+    """A short beep and a long pause; ended in between, the buzzer is silent at once and stays so."""
+    lamps = LampsOfDoor(config_with(buzzer=Buzzer(pin=25)), quiet)
+    buzzer = pin(25)
+    lamps.warn(10)
+    wait_for(lambda: len(buzzer.levels) >= 4, "the second beep")
+    lamps.warn(0)
+    beeped = list(buzzer.driven)
+    assert 0.05 < beeped[2][1] - beeped[1][1] < 0.4
+    assert beeped[3][1] - beeped[1][1] > 0.9
+    assert buzzer.levels[-1] is LOW
+    lamps.close()
 
 
 def test_a_watcher_is_told_of_each_move_of_the_relay(relay_pin: RememberingPin) -> None:
