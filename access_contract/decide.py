@@ -6,9 +6,7 @@ Total and deterministic: no clock, no I/O, no log, no exception. What it does no
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from access_contract.snapshot import LiveFacts, Right, Rights
 from access_contract.vocabulary import Moment, Reason, TagHash
@@ -19,8 +17,8 @@ CHECKS = (
     "read with too little assurance: assurance_too_low",
     "no right at this access point: no_grant",
     "clock untrusted and no standing right: clock_untrusted, unless the door's rules admit",
-    "snapshot expired and no standing right: snapshot_expired",
-    "no open window: no_booking if all the rights are bookings, else outside_hours",
+    "snapshot expired and no standing right, or the door's rules admit nobody then: snapshot_expired",
+    "no open window, nor a standing right of unknown hours: no_booking if all the rights are bookings, else outside_hours",
     "burglar alarm of the site armed: alarm_armed; alone, by the door's rules",
     "space full: space_full; alone, by the door's rules",
     "quota used: quota_used; alone, by the door's rules",
@@ -62,33 +60,39 @@ def decide(rights: Rights, live: LiveFacts | None, tag: TagHash, moment: Moment)
     if not here:
         return Decision(reason=Reason.NO_GRANT)
     believed, doubt = _believed(rights, here, moment)
-    if not believed:
+    if doubt is not None:
         return Decision(reason=doubt)
-    right = _first_open(rights, believed, moment, doubt)
+    right = next((right for right in believed if _is_open(rights, right, moment)), None)
     if right is None:
         return Decision(reason=Reason.NO_BOOKING if all(r.booked for r in here) else Reason.OUTSIDE_HOURS)
     return _against_live(rights, live, right, extended=held.extended)
 
 
 def _believed(rights: Rights, here: list[Right], moment: Moment) -> tuple[list[Right], Reason | None]:
-    """Return the rights that still count, and why the others do not."""
+    """Return the rights that still count, or why none does."""
     if not moment.clock_trusted and not rights.rules.untrusted_clock_admits:
-        return [r for r in here if r.standing], Reason.CLOCK_UNTRUSTED
+        here = [right for right in here if right.standing]
+        if not here:
+            return [], Reason.CLOCK_UNTRUSTED
     if moment.now >= rights.expires_at:
-        return [r for r in here if r.standing], Reason.SNAPSHOT_EXPIRED
+        here = [right for right in here if right.standing and rights.rules.expired_snapshot_admits_standing]
+        if not here:
+            return [], Reason.SNAPSHOT_EXPIRED
     return here, None
 
 
-def _first_open(rights: Rights, believed: Iterable[Right], moment: Moment, doubt: Reason | None) -> Right | None:
-    """Return the first right that is open now. A standing right is believed as it is once time itself is in doubt."""
-    for right in believed:
-        if doubt is not None or _is_open(rights, right, moment.now):
-            return right
-    return None
+def _is_open(rights: Rights, right: Right, moment: Moment) -> bool:
+    windows = rights.windows(right.windows)
+    return any(window.covers(moment.now) for window in windows) or (right.standing and _is_believed(rights, right, moment))
 
 
-def _is_open(rights: Rights, right: Right, now: datetime) -> bool:
-    return any(window.covers(now) for window in rights.windows(right.windows))
+def _is_believed(rights: Rights, right: Right, moment: Moment) -> bool:
+    """True of a standing right whose hours nobody can tell: in doubt about the time, or beyond the windows on board."""
+    if not moment.clock_trusted:
+        return True
+    if moment.now < rights.expires_at or (right.until is not None and moment.now >= right.until):
+        return False
+    return all(window.end <= moment.now for window in rights.windows(right.windows))
 
 
 def _against_live(rights: Rights, live: LiveFacts | None, right: Right, *, extended: bool) -> Decision:

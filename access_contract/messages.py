@@ -238,6 +238,22 @@ class Tapped(msgspec.Struct, frozen=True, kw_only=True, tag="tapped", tag_field=
     simulated: bool = False
 
 
+class RefusedAgain(msgspec.Struct, frozen=True, kw_only=True, tag="refused_again", tag_field="kind", omit_defaults=True):
+    """The same as the refused tap with sequence `tap` (None: in another journal), `times` more, from `first_at` to `last_at`.
+
+    `tag` is None for tags without a number, and for unknown ones that came too many to tell apart.
+    """
+
+    tap: Sequence | None
+    access_point: AccessPointId
+    tag: TagHash | None
+    reason: str
+    times: Sequence
+    first_at: Instant
+    last_at: Instant
+    simulated: bool = False
+
+
 class Passed(msgspec.Struct, frozen=True, kw_only=True, tag="passed", tag_field="kind"):
     """What became of the granted tap with sequence `tap`."""
 
@@ -308,6 +324,7 @@ What = (
     Booted
     | ClockSynced
     | Tapped
+    | RefusedAgain
     | Passed
     | Opened
     | Closed

@@ -42,13 +42,15 @@ class Right(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why a tag may pass: a grant or a booking, at some access points, within a named set of windows.
 
     `cause` is the server's own reference ("grant:7", "booking:12"); the door only repeats it.
-    `standing` rights (caretaker, cleaner) outlast an expired snapshot and need no trusted clock to be believed.
+    `standing` rights (caretaker, cleaner) outlast an expired snapshot and need no trusted clock to be believed. One that is to
+    end says when in `until`: it is not believed beyond.
     """
 
     cause: str
     windows: str
     access_points: tuple[AccessPointId, ...]
     standing: bool = False
+    until: Instant | None = None
     passes_lock_down: bool = False
     booked: bool = False
     may_disarm: bool = False
@@ -71,6 +73,7 @@ class DoorRules(msgspec.Struct, frozen=True, kw_only=True):
 
     minimum_assurance: Assurance = Assurance.A0
     untrusted_clock_admits: bool = False
+    expired_snapshot_admits_standing: bool = True
     full_space_admits_alone: bool = True
     used_quota_admits_alone: bool = True
     unknown_alarm_admits_alone: bool = True

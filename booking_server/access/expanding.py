@@ -67,10 +67,19 @@ def _granted(tx: Connection, now: datetime, people: Collection[int] | None) -> I
             area_id=grant.area_id,
             hours=expanded[plan],
             standing=grant.standing and grant.from_day <= civil.vat_day(_midnight(now), zone),
+            until=_end(grant, zone),
             passes_lock_down=grant.passes_lock_down,
             may_disarm=grant.may_disarm,
             starts_unlocking=grant.starts_unlocking,
         )
+
+
+def _end(grant: access.Grant, zone: ZoneInfo) -> datetime | None:
+    """Return when a grant that is to end has ended: with the hours of its last day, which may run past midnight."""
+    if grant.until_day is None:
+        return None
+    end = grant.until_time if grant.until_time <= grant.from_time else time()
+    return civil.utc(grant.until_day + _ONE_DAY, end, zone, later=True)
 
 
 def _plan(grant: access.Grant, first: date, last: date, zone: ZoneInfo) -> Plan:

@@ -80,6 +80,7 @@ class Holdings:
                 windows=held.hours.name,
                 access_points=points,
                 standing=held.standing,
+                until=held.until if held.standing else None,
                 passes_lock_down=held.passes_lock_down,
                 booked=held.booked,
                 may_disarm=held.may_disarm,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -51,6 +51,7 @@ class HeldRight:
     area_id: int
     hours: Hours
     standing: bool = False
+    until: datetime | None = None
     passes_lock_down: bool = False
     booked: bool = False
     may_disarm: bool = False

@@ -68,6 +68,7 @@ def _rules(form: Form) -> DoorRules:
     return DoorRules(
         minimum_assurance=assurance,
         untrusted_clock_admits=form.ticked("untrusted_clock_admits"),
+        expired_snapshot_admits_standing=form.ticked("expired_snapshot_admits_standing"),
         full_space_admits_alone=form.ticked("full_space_admits_alone"),
         used_quota_admits_alone=form.ticked("used_quota_admits_alone"),
         unknown_alarm_admits_alone=form.ticked("unknown_alarm_admits_alone"),

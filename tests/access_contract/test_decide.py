@@ -63,11 +63,67 @@ def test_each_refusal_has_its_reason() -> None:
     assert reason(held, live=LiveFacts(quota_used=True)) is Reason.QUOTA_USED
 
 
+STANDING = msgspec.structs.replace(RIGHT, standing=True)
+
+
 def test_standing_right_outlasts_snapshot_and_clock() -> None:
-    """The caretaker gets in when the snapshot is old or the clock is lost."""
-    held = snapshot(msgspec.structs.replace(RIGHT, standing=True))
+    """The caretaker gets in when the snapshot is old and holds no more hours, or when the clock is lost."""
+    held = snapshot(STANDING)
     assert reason(held, at=SEVEN + 400 * HOUR) is None
-    assert reason(held, clock_trusted=False) is None
+    assert reason(held, at=SEVEN + 11 * HOUR, clock_trusted=False) is None
+
+
+def test_the_hours_of_a_standing_right_hold_as_long_as_they_are_known() -> None:
+    """An expired snapshot does not open the door at night for who may come by day, while the clock is trusted."""
+    days = tuple(Window(SEVEN + 24 * day * HOUR, SEVEN + (24 * day + 10) * HOUR) for day in range(35))
+    held = msgspec.structs.replace(snapshot(STANDING), expires_at=SEVEN + 14 * 24 * HOUR, window_sets={"days": days})
+    at = [
+        reason(held, at=SEVEN + hours * HOUR) for hours in (20 * 24 + 1, 20 * 24 + 11, 34 * 24 + 1, 34 * 24 + 11, 50 * 24 + 11)
+    ]
+    assert at == [None, Reason.OUTSIDE_HOURS, None, None, None]
+    assert reason(held, at=SEVEN + (20 * 24 + 11) * HOUR, clock_trusted=False) is None
+
+
+def test_a_standing_right_that_ended_is_not_believed_again() -> None:
+    """Refused after its last day, it stays refused when the snapshot expires; only without a clock nobody can tell."""
+    held = snapshot(msgspec.structs.replace(STANDING, until=SEVEN + 10 * HOUR))
+    assert reason(held, at=SEVEN + 11 * HOUR) is Reason.OUTSIDE_HOURS
+    assert reason(held, at=SEVEN + 400 * HOUR) is Reason.OUTSIDE_HOURS
+    assert reason(held, at=SEVEN + 400 * HOUR, clock_trusted=False) is None
+
+
+def test_a_door_may_admit_nobody_by_an_expired_snapshot() -> None:
+    """Where the hub chose so, not even a standing right opens; before that it does."""
+    held = snapshot(STANDING, rules=DoorRules(expired_snapshot_admits_standing=False))
+    assert reason(held, at=SEVEN + 23 * HOUR, clock_trusted=False) is None
+    assert reason(held, at=SEVEN + 24 * HOUR) is Reason.SNAPSHOT_EXPIRED
+    assert reason(held, at=SEVEN + 24 * HOUR, clock_trusted=False) is Reason.SNAPSHOT_EXPIRED
+
+
+@given(
+    hours=st.integers(-50, 50), standing=st.booleans(), trusted=st.booleans(), until=st.sampled_from([None, -5, 5, 30]),
+    rules=st.builds(
+        DoorRules, untrusted_clock_admits=st.booleans(), expired_snapshot_admits_standing=st.booleans(),
+    ),
+)  # fmt: skip
+def test_doubt_admits_nobody_but_the_standing_and_by_rule(
+    *,
+    hours: int,
+    standing: bool,
+    trusted: bool,
+    until: int | None,
+    rules: DoorRules,
+) -> None:
+    """Law 4: what is admitted in doubt, or outside the hours on board, is a standing right or a named setting."""
+    end = None if until is None else SEVEN + until * HOUR
+    right = msgspec.structs.replace(RIGHT, standing=standing, until=end if standing else None)
+    now = SEVEN + hours * HOUR
+    if reason(snapshot(right, rules=rules), at=now, clock_trusted=trusted) is not None:
+        return
+    inside, expired = 0 <= hours < 10, hours >= 24
+    assert trusted or standing or (rules.untrusted_clock_admits and inside)
+    assert not expired or (standing and rules.expired_snapshot_admits_standing)
+    assert inside or (standing and (not trusted or (expired and (end is None or now < end))))
 
 
 def test_door_alone_follows_its_rules_for_what_only_the_server_knows() -> None:

@@ -76,6 +76,12 @@ SAMPLES: dict[str, msgspec.Struct] = {
             own_reason="tag_unknown", server_granted=True, snapshot_number=3, known=12, contact_open=False,
         )
     ),
+    "event_refused_again": _event(
+        m.RefusedAgain(
+            tap=7, access_point=IN, tag=TAG, reason="outside_hours", times=12, first_at=AT, last_at=AT + timedelta(seconds=90)
+        ),
+        sequence=8,
+    ),
     "event_passed": _event(m.Passed(tap=7, outcome=Outcome.ENTERED), sequence=8),
     "event_opened": _event(m.Opened(forced=True)),
     "event_closed": _event(m.Closed()),
