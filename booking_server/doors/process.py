@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The process that speaks with the doors: wires its parts together and runs until it is told to stop.
 
-Three threads: the wire's answers asks, the writer stores, and this one follows what others commit. If the database or a part
-of its own fails it ends, so that it can be started again; doors decide alone meanwhile and lose nothing.
+Four threads: the wire's answers asks, the writer stores, the courier brings snapshots, and this one follows what others commit.
+If the database or a part of its own fails it ends, so that it can be started again; doors decide alone meanwhile and lose
+nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from booking_server.db import Database
 from booking_server.doors import commands
 from booking_server.doors import service as doors
 from booking_server.doors.announcing import Announcer
+from booking_server.doors.courier import Courier
 from booking_server.doors.dispatching import Dispatcher
+from booking_server.doors.evicting import Evictor
 from booking_server.doors.index import Index
 from booking_server.doors.lookups import HubLookups
 from booking_server.doors.notice import Notice, notice_of
@@ -80,9 +83,10 @@ class Hub:
         schema.must_be_current(database)
         self._writer, self._statuses, self._index = Writer(database), Statuses(), Index(database, self._keyring.keys.vault)
         self._sender = sender = Sender(self._wire, self._keyring, self._statuses, self._clock)
-        self._announcer = Announcer(self._keyring, sender)
-        self._snapshots = Snapshots(self._index, self._statuses, sender)
+        self._announcer, self._courier = Announcer(self._keyring, sender), Courier(sender, self._clock)
+        self._snapshots = Snapshots(self._index, self._statuses, sender, self._courier)
         self._dispatcher = Dispatcher(database, self._writer, self._statuses, sender, self._clock)
+        self._evictor = Evictor(config, database, self._clock)
         self._receiver = Receiver(
             Parts(
                 clock=self._clock,
@@ -102,10 +106,12 @@ class Hub:
         """Build the index, connect, and work until `stopping`. Raise what ended a thread."""
         notice = notice_of(self._database)
         self._writer.start()
+        self._courier.start()
         try:
             self._begin()
             self._follow(notice, stopping)
         finally:
+            self._courier.stop()
             self._wire.stop()
             self._writer.stop()
             notice.close()
@@ -132,7 +138,7 @@ class Hub:
                 upkeep_at = self._clock.monotonic() + UPKEEP_SECONDS
                 self._upkeep()
             if changed or due:
-                self._snapshots.changed(self._index.refresh(self._clock.now()), self._clock.monotonic())
+                self._snapshots.changed(self._index.refresh(self._clock.now()))
                 self._dispatcher.look()
 
     def _upkeep(self) -> None:
@@ -155,7 +161,8 @@ class Hub:
         self._writer.put(Work(write=write, done=lambda _: None))
 
     def _check(self) -> None:
-        for thread, fault in (("writer", self._writer.fault), ("wire", self._receiver.fault)):
+        faults = (("writer", self._writer.fault), ("wire", self._receiver.fault), ("courier", self._courier.fault))
+        for thread, fault in faults:
             if isinstance(fault, SQLAlchemyError):
                 raise fault
             if fault is not None:

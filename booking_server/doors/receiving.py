@@ -80,7 +80,7 @@ class Receiver:
             case Heard(door=door, message=Ask() as ask):
                 self._ask(door, ask)
             case Heard(door=door, message=Request() as request):
-                if not self._parts.snapshots.requested(door, request.digest, self._parts.clock.monotonic()):
+                if not self._parts.snapshots.requested(door, request.digest):
                     self._drop("unknown_door", door)
             case Heard(door=door, message=Events() as events):
                 self._events(door, events)
@@ -118,7 +118,7 @@ class Receiver:
             self._store(door, lambda tx: self._keep(tx, door, status, retained=retained))
         if status.simulated and not self._parts.demo:
             self._tell("simulated_door", door)
-        self._parts.snapshots.reported(door, status, at)
+        self._parts.snapshots.reported(door, status)
         self._parts.announcer.reported(door, status, at)
 
     def _keep(self, tx: Connection, door: DoorId, status: Status, *, retained: bool) -> None:

@@ -6,16 +6,24 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from access_contract.envelope import seal
-from access_contract.messages import Acknowledgement, Answer, Command, ServerKeys, SnapshotCurrent, ToDoor
+from access_contract.messages import (
+    Acknowledgement,
+    Answer,
+    Command,
+    ServerKeys,
+    SnapshotCurrent,
+    SnapshotDelta,
+    SnapshotPart,
+    ToDoor,
+)
 from access_contract.topics import Down
 from access_contract.vocabulary import DoorId
-from booking_server.access.snapshots import DoorSnapshot
 from booking_server.clock import Clock
 from booking_server.doors.statuses import Statuses
 from booking_server.doors.wire import Wire
 from booking_server.rotating import Keyring
 
-ANSWER_SECONDS, ACKNOWLEDGEMENT_SECONDS, SNAPSHOT_SECONDS, COMMAND_SECONDS, KEYS_SECONDS = 10, 30, 60, 10, 30
+ANSWER_SECONDS, ACKNOWLEDGEMENT_SECONDS, SNAPSHOT_SECONDS, COMMAND_SECONDS, KEYS_SECONDS = 10, 30, 180, 10, 30
 
 
 class Sender:
@@ -42,9 +50,12 @@ class Sender:
         """Send what is to be obeyed before `until`, and within COMMAND_SECONDS."""
         self._send(door, "command", body, COMMAND_SECONDS, until=until)
 
-    def snapshot(self, door: DoorId, whole: DoorSnapshot) -> None:
-        for part in whole.parts():
-            self._send(door, "snapshot", part, SNAPSHOT_SECONDS)
+    def snapshot(self, door: DoorId, body: SnapshotPart | SnapshotDelta, *, in_flight_max: int, seconds: float) -> bool:
+        """Send once fewer than `in_flight_max` such are on their way to the broker; False if that is not within `seconds`."""
+        if not self._wire.has_room(in_flight_max, seconds):
+            return False
+        self._send(door, "snapshot", body, SNAPSHOT_SECONDS)
+        return True
 
     def snapshot_current(self, door: DoorId, digest: str) -> None:
         self._send(door, "snapshot", SnapshotCurrent(digest=digest), SNAPSHOT_SECONDS)

@@ -1,59 +1,65 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Brings each door the snapshot it is to hold: when it asks, when its rights change, when it says that it holds another."""
+"""Decides what each door is to be brought: when it asks, when its rights change, when it says that it holds another.
+
+What a door holds is what it says that it holds, and nothing else.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 
 from access_contract.messages import Status
 from access_contract.vocabulary import DoorId
-from booking_server.access.snapshots import snapshot_of
+from booking_server.doors.courier import Courier
 from booking_server.doors.index import Index
 from booking_server.doors.sending import Sender
 from booking_server.doors.statuses import Statuses
 
-AGAIN_SECONDS = 5.0
-"""A door needs a moment to take a snapshot on; until then its status still names the old one."""
-
 
 class Snapshots:
-    """Any thread may call. Instants are monotonic seconds."""
+    """Any thread may call."""
 
-    def __init__(self, index: Index, statuses: Statuses, sender: Sender) -> None:
-        self._index, self._statuses, self._sender = index, statuses, sender
-        self._sent: dict[DoorId, tuple[str, float]] = {}
+    def __init__(self, index: Index, statuses: Statuses, sender: Sender, courier: Courier) -> None:
+        self._index, self._statuses, self._sender, self._courier = index, statuses, sender, courier
+        self._boots: dict[DoorId, str | None] = {}
+        self._one_at_a_time = threading.Lock()
 
-    def requested(self, door: DoorId, digest: str | None, at: float) -> bool:
-        """Send all parts, or that the door's is current. False for a door that the server does not have."""
-        current = self._index.snapshot(door)
-        if current is None:
+    def requested(self, door: DoorId, digest: str | None) -> bool:
+        """Bring a door what it asks for, or say that it has it. False for a door that the server does not have."""
+        if self._index.snapshot(door) is None:
             return False
         status = self._statuses.of(door)
         if digest is not None and self._index.is_current(door, 0 if status is None else status.snapshot_number, digest):
             self._sender.snapshot_current(door, digest)
         else:
-            self._push(door, at)
+            self._bring(door, digest)
         return True
 
-    def changed(self, doors: Iterable[DoorId], at: float) -> None:
-        """Send to those of `doors` that are online and do not have it."""
+    def changed(self, doors: Iterable[DoorId]) -> None:
+        """Bring those of `doors` that are online what they do not have."""
         for door in doors:
             status = self._statuses.of(door)
             if status is not None and not self._index.is_current(door, status.snapshot_number, status.snapshot_digest):
-                self._push(door, at)
+                self._bring(door, status.snapshot_digest)
 
-    def reported(self, door: DoorId, status: Status, at: float) -> None:
-        """Send to a door that says it holds another, unless that was sent a moment ago or the door is further than we are."""
+    def reported(self, door: DoorId, status: Status) -> None:
+        """Bring a door what it says that it does not hold, unless that is on its way or the door is further than we are."""
         current = self._index.snapshot(door)
+        if not status.online or self._boots.get(door) != status.boot:
+            self._boots[door] = status.boot
+            self._courier.forget(door)
         if current is None or not status.online or self._index.is_current(door, status.snapshot_number, status.snapshot_digest):
             return
-        digest, sent_at = self._sent.get(door, ("", 0.0))
-        recently = digest == current.digest and at - sent_at < AGAIN_SECONDS
-        if not recently and status.snapshot_number <= current.number:
-            self._push(door, at)
+        if status.snapshot_number <= current.number:
+            self._bring(door, status.snapshot_digest)
 
-    def _push(self, door: DoorId, at: float) -> None:
-        current = self._index.snapshot(door)
-        if current is not None:
-            self._sent[door] = (current.digest, at)
-            self._sender.snapshot(door, snapshot_of(current))
+    def _bring(self, door: DoorId, held: str | None) -> None:
+        """Have the door brought what it is to hold: after what is on its way, unless it is that already."""
+        with self._one_at_a_time:
+            current = self._index.snapshot(door)
+            coming = self._courier.on_its_way(door)
+            if current is None or coming == current.digest:
+                return
+            holds = coming or held
+            self._courier.bring(door, None if holds is None else self._index.earlier(door, holds), current)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class Wire:
         self.subscribed = False
         self._received: Received
         self._said: str | None = None
+        self._untaken: deque[mqtt.MQTTMessageInfo] = deque()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=identity, protocol=MQTTProtocolVersion.MQTTv5)
         if tls is not None:
             self._client.tls_set_context(tls)
@@ -78,7 +80,21 @@ class Wire:
             return
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
         properties.MessageExpiryInterval = expiry_seconds
-        self._client.publish(topics.down(door, channel), envelope, qos=_QOS[channel], retain=False, properties=properties)
+        sent = self._client.publish(
+            topics.down(door, channel), envelope, qos=_QOS[channel], retain=False, properties=properties
+        )
+        if channel == "snapshot" and sent.rc == mqtt.MQTT_ERR_SUCCESS:
+            self._untaken.append(sent)
+
+    def has_room(self, at_most: int, seconds: float) -> bool:
+        """Wait until the broker has taken all snapshot messages but fewer than `at_most`; False if it does not within `seconds`.
+        One thread calls it."""
+        while self.connected and len(self._untaken) >= at_most:
+            self._untaken[0].wait_for_publish(seconds)
+            if not self._untaken[0].is_published():
+                return False
+            self._untaken.popleft()
+        return self.connected
 
     def _connected(self, client: mqtt.Client, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:
         if code.is_failure:

@@ -23,6 +23,7 @@ from access_contract.messages import (
     Captured,
     Event,
     Events,
+    SnapshotDelta,
     SnapshotPart,
     Status,
     ToDoor,
@@ -30,7 +31,7 @@ from access_contract.messages import (
     event_hash,
 )
 from access_contract.sealing import seal_number
-from access_contract.snapshot import Snapshot, decode, unpack
+from access_contract.snapshot import Head, Snapshot, TagRights, Window, decode, digest_of, unpack
 from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, TagNumber
 from booking_server.clock import SystemClock
 from booking_server.doors.wire import tls_context
@@ -40,6 +41,19 @@ from tests.system.processes import wait_for
 IN = AccessPointId("in")
 Body = TypeVar("Body")
 _CLOCK = SystemClock()
+
+
+def changed(held: Snapshot, delta: SnapshotDelta) -> Snapshot:
+    """Return what the delta makes of the snapshot; it is what the delta says that it becomes."""
+    sets = {name: windows for name, windows in held.window_sets.items() if name not in delta.drop_window_sets}
+    tags = {tag: rights for tag, rights in held.tags.items() if tag not in delta.drop_tags}
+    sets |= {name: msgspec.json.decode(raw, type=tuple[Window, ...]) for name, raw in delta.put_window_sets.items()}
+    tags |= {tag: msgspec.json.decode(raw, type=TagRights) for tag, raw in delta.put_tags.items()}
+    head = msgspec.json.decode(delta.head, type=Head)
+    told = {name: getattr(head, name) for name in Head.__struct_fields__}
+    made = Snapshot(**told, window_sets=sets, tags=tags)
+    assert digest_of(made) == delta.digest
+    return made
 
 
 class FakeDoor:
@@ -118,12 +132,17 @@ class FakeDoor:
         return wait_for(lambda: self.of(Acknowledgement)[times - 1 : times], "an acknowledgement")[0]
 
     def snapshot(self) -> tuple[Snapshot, str] | None:
-        """Return the last whole snapshot that came, and its digest."""
-        parts = self.of(SnapshotPart)
-        whole = {p.part: p.content for p in parts if p.digest == parts[-1].digest}
-        if not parts or len(whole) < parts[-1].parts:
-            return None
-        return decode(unpack(b"".join(whole[number] for number in sorted(whole)))), parts[-1].digest
+        """Return the snapshot that what came makes, whole or as deltas onto it, and its digest."""
+        held: tuple[Snapshot, str] | None = None
+        parts: dict[int, bytes] = {}
+        for body in list(self.heard):
+            if isinstance(body, SnapshotPart):
+                parts = {**(parts if body.part else {}), body.part: body.content}
+                if len(parts) == body.parts:
+                    held = decode(unpack(b"".join(parts[number] for number in sorted(parts)))), body.digest
+            elif isinstance(body, SnapshotDelta) and held is not None and held[1] == body.from_digest:
+                held = changed(held[0], body), body.digest
+        return held
 
     def _message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
         assert not message.retain
