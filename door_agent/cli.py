@@ -31,10 +31,24 @@ class _Command(click.Group):
 def main(context: click.Context, config_file: Path) -> None:
     """One door: reads keytags, decides, opens, and tells the server.
 
-    A new door: put its files into /etc/hubkey, run `door-agent check`, then `door-agent run` (systemd does that from then
-    on). The door goes on deciding while network or server are away.
+    A new door: run `door-agent enrol`, complete its settings, run `door-agent check`, then `door-agent run` (systemd does
+    that from then on). The door goes on deciding while network or server are away.
     """
     context.obj = config_file
+
+
+@main.command()
+@click.option("--server", required=True, help="The hub's address, as staff open its pages: https://hub.example.org")
+@click.option("--state-folder", help="Where a new door keeps what it writes.  [default: /var/lib/hubkey-door]")
+@click.option("--lamp-pin", type=click.IntRange(0, 27), help="GPIO number of a lamp that blinks the code.")
+@click.option("--confirm-by-button", is_flag=True, help="Say yes by the exit button; the granted lamp blinks the code.")
+@click.option("--button-pin", type=click.IntRange(0, 27), help="GPIO number of the exit button, if door.toml names none.")
+@click.pass_obj
+def enrol(config_file: Path, /, **wishes: Any) -> None:
+    """Make this box a door: shows a code, which somebody types on the server's page New boxes. Wiring settings are kept."""
+    from door_agent import enrolling_here
+
+    enrolling_here.enrol(config_file, enrolling_here.Wishes(**wishes), say=click.echo, confirm=click.confirm)
 
 
 @main.command()

@@ -16,6 +16,7 @@ import msgspec
 from access_contract.explaining import explained
 from access_contract.topics import is_door_id
 from door_agent.errors import BadConfiguration
+from door_agent.identity import with_identity
 from door_agent.readers.settings import ReaderSettings, conflict
 from door_agent.readers.settings import Simulated as SimulatedReader
 from door_agent.wiring import (
@@ -118,7 +119,8 @@ def load(path: Path) -> Config:
         written = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadConfiguration(
-            f"{path}: there are no settings yet; copy the folder here that `booking-server door-files` wrote on the server"
+            f"{path}: there are no settings yet; run `door-agent enrol`, or copy the folder here that `booking-server"
+            " door-files` wrote on the server"
         ) from None
     except OSError as error:
         raise BadConfiguration(f"{path}: cannot be read ({error.strerror})") from None
@@ -126,7 +128,7 @@ def load(path: Path) -> Config:
         raise BadConfiguration(f"{path}: is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
         raise BadConfiguration(f"{path}: is not TOML: {error}") from None
-    written, needs = _under_profile(path, written)
+    written, needs = _under_profile(path, with_identity(path, written))
     try:
         config = msgspec.convert(written, Config)
     except msgspec.ValidationError as error:

@@ -174,7 +174,7 @@ def test_without_settings_the_line_says_which_file(tmp_path: Path) -> None:
     """The most common first fault."""
     code, words = said(tmp_path, "run")
     assert (code, words.count("\n")) == (1, 1)
-    assert words.startswith(f"Error: {tmp_path}/door.toml: there are no settings yet; copy the folder here that")
+    assert words.startswith(f"Error: {tmp_path}/door.toml: there are no settings yet; run `door-agent enrol`, or copy the folder here")
 
 
 def test_off_a_pi_a_real_door_ends_with_one_line(tmp_path: Path) -> None:
