@@ -17,6 +17,7 @@ COMMANDS = {
     "account": "booking_server.people.commands:account",
     "broker": "booking_server.broker.commands:broker",
     "door-files": "booking_server.broker.commands:door_files",
+    "door": "booking_server.doors.box_command:door",
     "keys": "booking_server.doors.keys_command:keys",
     "doors": "booking_server.doors.command:doors",
     "web": "booking_server.web.command:web",

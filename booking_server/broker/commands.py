@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import tempfile
 from pathlib import Path
 
 import click
@@ -14,14 +13,18 @@ import click
 from booking_server.actors import COMMAND_LINE
 from booking_server.audit import service as audit
 from booking_server.broker import pki
-from booking_server.broker.ending import Line, end_line
+from booking_server.broker.ending import Line
 from booking_server.broker.files import write_door_files
+from booking_server.broker.putting_out import put_out
 from booking_server.broker.rereading import have_reread
 from booking_server.broker.settings import write_broker, write_revocations
 from booking_server.clock import SystemClock
 from booking_server.config import Config, clock_of, load
 from booking_server.db import Database
+from booking_server.doors import boxes
+from booking_server.doors import service as doors
 from booking_server.keys import load_keys
+from booking_server.tags import exposure
 
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where Debian puts Mosquitto, and a user's PATH often does not look."""
@@ -58,20 +61,19 @@ def run(config_file: Path) -> None:
 @click.argument("name")
 @click.pass_obj
 def revoke(config_file: Path, name: str) -> None:
-    """Take the certificates of the door NAME away: its line ends, and it cannot come back."""
-    config, now = load(config_file), SystemClock().now()
+    """Take the certificates of NAME away: its line ends, and it cannot come back. For a door: as `door stolen`."""
+    take_away(load(config_file), name, reason="certificates revoked on the server")
+
+
+def take_away(config: Config, name: str, *, reason: str) -> None:
+    """Put a client out and say what came of it; then, of a door, keep that its box was stolen. Raise ClickException."""
     count = len(pki.issued_serials(config.folder, name))
     if not count:
         raise click.ClickException(f"no certificate was ever issued to {name!r}; look at the doors' page for the ids")
-    with tempfile.TemporaryDirectory(dir=pki.authority_folder(config.folder)) as folder:
-        pki.issue_to(config.folder, name, Path(folder))  # revoked with the others: tells when the broker knows
-        pki.revoke(config.folder, name, now=now)
-        write_revocations(config)
-        have_reread(config)
-        became = end_line(config, name, Path(folder))
+    became = put_out(config, name, now=SystemClock().now())
     click.echo(f"{name}: {count} certificate(s) revoked; {_BECAME[became]}")
     click.echo(_NEXT_SERVER if name == config.broker.identity else _NEXT_DOOR.format(name=name))
-    _note_revoked(config, name)
+    _note_taken_away(config, name, reason, became)
 
 
 _BECAME = {
@@ -99,8 +101,10 @@ def door_files(config_file: Path, door: str, to: Path) -> None:
     database = Database(config.database)
     try:
         with database.write() as tx:
-            write_door_files(tx, config, load_keys(config.folder), door, to)
-            audit.note(tx, COMMAND_LINE, now=clock_of(config).now(), act="door_files_written", subject=f"door:{door}")
+            keys, now = load_keys(config.folder), clock_of(config).now()
+            boxes.replace_box(tx, COMMAND_LINE, now=now, vault=keys.vault, door_id=door, serials=())
+            write_door_files(tx, config, keys, door, to)
+            audit.note(tx, COMMAND_LINE, now=now, act="door_files_written", subject=f"door:{door}")
     finally:
         database.close()
     if was_revoked:
@@ -109,12 +113,21 @@ def door_files(config_file: Path, door: str, to: Path) -> None:
     click.echo(f"{to}: complete door.toml (reader, pins), copy the folder to /etc/hubkey on the door, then: door-agent check")
 
 
-def _note_revoked(config: Config, name: str) -> None:
-    """Record it after the act: what takes a door away must not wait for a database."""
-    database = Database(config.database)
+def _note_taken_away(config: Config, name: str, reason: str, became: Line) -> None:
+    """Keep it after the act: what takes a door away must not wait for a database."""
+    now, database = clock_of(config).now(), Database(config.database)
     try:
         with database.write() as tx:
-            audit.note(tx, COMMAND_LINE, now=clock_of(config).now(), act="certificates_revoked", subject=f"door:{name}")
+            audit.note(tx, COMMAND_LINE, now=now, act="certificates_revoked", subject=f"door:{name}")
+            if not any(door.id == name and door.stolen_at is None for door in doors.doors(tx)):
+                return
+            vault = load_keys(config.folder).vault
+            wish = boxes.mark_stolen(
+                tx, COMMAND_LINE, now=now, vault=vault, door_id=name, reason=reason, serials=(), taken=True
+            )
+            boxes.done(tx, now=now, revocation_id=wish.id, became=became.value)
+            count = len(exposure.exposed(tx, COMMAND_LINE, vault=vault, door_id=name))
+        click.echo(f"Keytags to exchange, because the box may tell their numbers: {count}. The pages list them.")
     finally:
         database.close()
 

@@ -8,6 +8,7 @@ its serial stands in the revocation list until the authority itself ends.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -56,9 +57,11 @@ def issue(state_folder: Path, name: str) -> Path:
     return folder
 
 
-def issue_to(state_folder: Path, name: str, folder: Path) -> None:
-    """Write a new certificate for the client `name` (its common name), its key and ca.pem into `folder`."""
-    _record(state_folder, name, _issue_client(state_folder, name, folder))
+def issue_to(state_folder: Path, name: str, folder: Path) -> str:
+    """Write a new certificate for the client `name` (its common name), its key and ca.pem into `folder`; return its serial."""
+    made = _issue_client(state_folder, name, folder)
+    _record(state_folder, name, made)
+    return f"{made.serial_number:x}"
 
 
 def issue_for(state_folder: Path, name: str, key: ec.EllipticCurvePublicKey, *, now: datetime) -> x509.Certificate:
@@ -101,6 +104,11 @@ def issue_pages(state_folder: Path, folder: Path, *names: str) -> tuple[Path, Pa
     return file, key_file
 
 
+def has_authority(state_folder: Path) -> bool:
+    """True if the hub's authority lies in this folder; it is not made."""
+    return (state_folder / "authority" / "ca.key").exists()
+
+
 def authority(state_folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     """Return the authority's certificate and key. Raise BadConfiguration."""
     return _load(authority_folder(state_folder))
@@ -119,11 +127,12 @@ def issued_serials(state_folder: Path, name: str) -> list[str]:
     return _issued(authority_folder(state_folder), name)
 
 
-def revoke(state_folder: Path, name: str, *, now: datetime) -> None:
-    """Revoke every certificate that was issued to `name` so far."""
+def revoke(state_folder: Path, name: str, *, now: datetime, serials: Collection[str] | None = None) -> None:
+    """Revoke these certificates of `name`, or every one that was issued so far."""
     folder = authority_folder(state_folder)
     with alone(folder):
-        new = {serial: {"name": name, "at": now.isoformat()} for serial in _issued(folder, name)}
+        these = _issued(folder, name) if serials is None else serials
+        new = {serial: {"name": name, "at": now.isoformat()} for serial in these}
         write(folder / "revoked.json", json.dumps({**new, **_revoked(folder)}, indent=1).encode(), mode=SECRET)
 
 

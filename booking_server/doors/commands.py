@@ -154,8 +154,11 @@ def _ask(
     argument: dict[str, Any] | None = None,
 ) -> Command:
     actor.must_be(Role.HOST)
-    if doors.door(tx, door_id).retired_at is not None:
+    door = doors.door(tx, door_id)
+    if door.retired_at is not None:
         raise Invalid("door_id", "This door is out of use.")
+    if door.stolen_at is not None:
+        raise Invalid("door_id", "This door's box was stolen, and nothing is said to it. Put a new box at the door.")
     command_id = secrets.token_hex(16)
     row = {
         "command": command_id,

@@ -76,9 +76,10 @@ def overview(tx: Connection, held: Keys) -> list[str]:
 
 
 def lagging(tx: Connection, key_id: str) -> list[str]:
-    """Return the doors in use that were heard and did not say that they hold this key. A box never heard holds none yet."""
+    """Return the doors in use that were heard and did not say that they hold this key. A box never heard holds none yet, and
+    to a stolen one nothing is said."""
     states = doors.door_states(tx)
-    in_use = [door.id for door in doors.doors(tx) if door.retired_at is None]
+    in_use = [door.id for door in doors.doors(tx) if door.retired_at is None and door.stolen_at is None]
     return [door_id for door_id in in_use if door_id in states and key_id not in states[door_id].status.known_keys]
 
 

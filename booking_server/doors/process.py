@@ -138,8 +138,15 @@ class Hub:
                 upkeep_at = self._clock.monotonic() + UPKEEP_SECONDS
                 self._upkeep()
             if changed or due:
+                self._silence()
                 self._snapshots.changed(self._index.refresh(self._clock.now()))
                 self._dispatcher.look()
+
+    def _silence(self) -> None:
+        """Say nothing more to stolen boxes, before anything else of what changed is told, and have them put out."""
+        with self._database.read() as tx:
+            self._sender.silenced = doors.stolen(tx)
+        self._evictor.look()
 
     def _upkeep(self) -> None:
         """Give up on commands whose time is over and on doors that are no longer heard; once a day, forget old names."""
@@ -161,7 +168,12 @@ class Hub:
         self._writer.put(Work(write=write, done=lambda _: None))
 
     def _check(self) -> None:
-        faults = (("writer", self._writer.fault), ("wire", self._receiver.fault), ("courier", self._courier.fault))
+        faults = (
+            ("writer", self._writer.fault),
+            ("wire", self._receiver.fault),
+            ("courier", self._courier.fault),
+            ("evictor", self._evictor.fault),
+        )
         for thread, fault in faults:
             if isinstance(fault, SQLAlchemyError):
                 raise fault

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, and_, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, func, insert, select, tuple_, update
 
 from access_contract.vocabulary import DoorId, TagHash, TagNumber, tag_hash
 from booking_server.access import changes
@@ -23,7 +23,7 @@ from booking_server.doors import service as doors
 from booking_server.errors import Invalid, NotFound
 from booking_server.keys import Vault
 from booking_server.people import service as people
-from booking_server.tags.tables import assignments, door_tags, keytags
+from booking_server.tags.tables import assignments, door_tags, exposures, keytags
 
 PAIRS_MAX = 400
 """How many pairs one statement looks up: SQLite takes 999 values."""
@@ -132,6 +132,24 @@ def tags_of(tx: Connection, person_id: int) -> list[Keytag]:
     return [_keytag(row) for row in tx.execute(_keytags().where(assignments.c.person_id == person_id).order_by(keytags.c.id))]
 
 
+def tags_with_length(tx: Connection, vault: Vault, keytag_ids: Collection[int]) -> list[tuple[Keytag, int]]:
+    """Return these keytags, and how many bytes each one's number has."""
+    found: list[tuple[Keytag, int]] = []
+    wanted, numbers = list(keytag_ids), (keytags.c.number_sealed, keytags.c.number_index)
+    for start in range(0, len(wanted), PAIRS_MAX):
+        some = keytags.c.id.in_(wanted[start : start + PAIRS_MAX])
+        lengths = {row.id: len(_number(vault, *row[1:]).uid) for row in tx.execute(select(keytags.c.id, *numbers).where(some))}
+        found += [(tag, lengths[tag.id]) for tag in map(_keytag, tx.execute(_keytags().where(some)))]
+    return found
+
+
+def count_in_use(tx: Connection, keytag_ids: Any) -> int:
+    """Return how many of the keytags that a statement selects are held by somebody and not blocked."""
+    held = keytags.join(assignments, _now_held())
+    in_use = keytags.c.blocked_at.is_(None) & keytags.c.id.in_(keytag_ids)
+    return int(tx.execute(select(func.count()).select_from(held).where(in_use)).scalar_one())
+
+
 def any_tag(tx: Connection) -> bool:
     """True once a keytag was handed out."""
     return tx.execute(select(keytags.c.id).limit(1)).first() is not None
@@ -164,7 +182,7 @@ def named_tags(
     tx: Connection, *, held_ever_by: Collection[int] = (), keytag_ids: Collection[int] = ()
 ) -> dict[DoorId, list[HeldTag]]:
     """Return these keytags, and all that these people ever held, as each door names them, and who holds them now."""
-    ever = select(assignments.c.keytag_id).where(assignments.c.person_id.in_(held_ever_by))
+    ever = select(assignments.c.keytag_id).where(assignments.c.person_id.in_(held_ever_by), assignments.c.until_at.is_(None))
     these = door_tags.c.keytag_id.in_(ever) if held_ever_by else door_tags.c.keytag_id.in_(keytag_ids)
     found: dict[DoorId, list[HeldTag]] = {}
     for keytag_id, name, person_id, blocked, door_id in tx.execute(_named().where(these)):
@@ -239,6 +257,8 @@ def _check_free(tx: Connection, actor: Actor, found: Keytag) -> None:
     if found.person_id is not None:
         name = people.person(tx, actor, found.person_id).name
         raise Invalid("number", "{person} holds this keytag. Take it back from them first.", person=name)
+    if tx.execute(select(exposures.c.id).where(exposures.c.keytag_id == found.id)).first() is not None:
+        raise Invalid("number", "Whoever stole a door's box may know this keytag's number. Use another one.")
 
 
 def _set_blocked(

@@ -152,7 +152,7 @@ def test_revoking_is_written_down(settings: Path, door: str, tmp_path: Path) -> 
     with database.read() as tx:
         acts = [row["act"] for row in audit.of_subject(tx, "door:front")]
     database.close()
-    assert acts[:2] == ["certificates_revoked", "door_files_written"]
+    assert acts[:3] == ["box_stolen", "certificates_revoked", "door_files_written"]
 
 
 def test_another_process_is_never_signalled(settings: Path, door: str, tmp_path: Path) -> None:
