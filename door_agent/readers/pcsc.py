@@ -2,7 +2,9 @@
 """PC/SC readers: our own loop over SCardGetStatusChange, which survives a restarted pcscd and a reader pulled and put back.
 
 A tag left on the reader is one tap; one that gives no number is told as unreadable. pyscard's own monitor threads are not
-used: they die with pcscd. A real door takes no virtual reader.
+used: they die with pcscd. A real door takes no virtual reader. A reader that is plugged in and answers nothing is told as deaf,
+and pcscd is left alone for a while: as delivered it then ends, and opens the reader anew when we come back. We do not end
+ourselves for it: that would mend nothing, and take a healthy second reader away.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any
 
 from access_contract.vocabulary import Assurance, InvalidTagNumber, TagNumber
 from door_agent.errors import MissingPart
+from door_agent.readers.escapes import PROBE_SECONDS, Escapes
 from door_agent.readers.port import Heard, Shown
 
 _PNP = "\\\\?PnP?\\Notification"
@@ -25,17 +28,32 @@ _SETTLES_SECONDS = 0.6
 """What lies on a reader when that comes back is seen within a poll of pcscd (400 ms) and is no tap: else every restart would
 open for a tag that was left there. It has to be laid on anew. A pcscd that was up before us knows at once what lies there."""
 _UNREADABLE_APART_SECONDS = 2.0
+_REST_SECONDS = 65.0
+"""pcscd ends after 60 seconds without a client (--auto-exit in its unit), and its socket starts it again."""
+_REST_APART_SECONDS = 900.0
 _VIRTUAL = ("virtual pcd", "vpcd", "vpicc")
 
 
 class _Gone(Exception):
-    """pcscd or a reader went away; the session starts again."""
+    """pcscd or a reader went away, or needs a rest; the session starts again after `seconds`."""
+
+    def __init__(self, why: str, seconds: float = _AGAIN_SECONDS) -> None:
+        super().__init__(why)
+        self.seconds = seconds
 
 
 class PcscReader:
     """Tells from its own thread of each tag laid on a reader whose name begins with `name` (empty: any)."""
 
-    def __init__(self, name: str, heard: Heard, *, virtual_allowed: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        heard: Heard,
+        *,
+        virtual_allowed: bool,
+        probe_seconds: float = PROBE_SECONDS,
+        rest_seconds: float = _REST_SECONDS,
+    ) -> None:
         """Raise MissingPart without pyscard."""
         try:
             from smartcard import scard
@@ -48,6 +66,10 @@ class PcscReader:
         self._unreadable_at = -_UNREADABLE_APART_SECONDS
         self._looked = False
         self._said: tuple[str | None, str] = (None, "not looked for yet")
+        self._deaf: list[str] = []
+        self._rest_seconds, self._rest_at = rest_seconds, 0.0
+        self._tapped: str | None = None
+        self._escapes = Escapes(scard, probe_seconds=probe_seconds)
         self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
         self._thread.start()
 
@@ -56,10 +78,13 @@ class PcscReader:
         return time.monotonic() - self._polled_at < _DEAF_SECONDS
 
     def show(self, shown: Shown) -> None:
-        pass
+        """Show it at the reader that a tag was last laid on."""
+        if self._tapped is not None:
+            self._escapes.show(self._tapped, shown)
 
     def close(self) -> None:
         self._ended.set()
+        self._escapes.close()
         self._thread.join(2 * _POLL_MS / 1000)
 
     def _run(self) -> None:
@@ -73,8 +98,14 @@ class PcscReader:
                 finally:
                     self._scard.SCardReleaseContext(context)
             except _Gone as gone:
+                self._escapes.lost()
                 self._moved(None, str(gone))
-                self._ended.wait(_AGAIN_SECONDS)
+                self._wait(gone.seconds)
+
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self._ended.wait(min(left, 1.0)):
+            self._polled_at = time.monotonic()
 
     def _session(self, context: Any) -> None:
         known: dict[str, int] = {}
@@ -85,6 +116,7 @@ class PcscReader:
             everyone = self._everyone(context)
             names = [name for name in everyone if self._is_ours(name)]
             self._tell_of(everyone, names)
+            self._tell_deaf(names)
             known = {name: known.get(name, self._scard.SCARD_STATE_UNAWARE) for name in names}
             since = {name: since.get(name, self._polled_at if self._looked else -_SETTLES_SECONDS) for name in names}
             self._looked = True
@@ -125,9 +157,23 @@ class PcscReader:
             wanted = f"begins with {self._name!r}" if self._name else "may be used"
             self._moved(None, f"no reader's name {wanted}; there are: {', '.join(everyone)}")
 
+    def _tell_deaf(self, names: list[str]) -> None:
+        """Say which readers answer nothing. If none is left that does, give pcscd its chance to open them anew."""
+        self._escapes.attached(names)
+        deaf = self._escapes.deaf()
+        if deaf != self._deaf:
+            self._deaf = deaf
+            why = f"{', '.join(deaf)}: plugged in, and does not answer; unplug it and plug it in again" if deaf else ""
+            self._heard.noticed("reader_deaf", bool(deaf), why)
+        if deaf and len(deaf) == len(names) and time.monotonic() >= self._rest_at:
+            self._rest_at = time.monotonic() + _REST_APART_SECONDS
+            raise _Gone(f"{', '.join(deaf)} does not answer; pcscd is left alone, so that it starts anew", self._rest_seconds)
+
     def _changed(self, context: Any, name: str, was: int, event: int) -> None:
         present, mute = self._scard.SCARD_STATE_PRESENT, self._scard.SCARD_STATE_MUTE
         laid_on = bool(event & present) and (not was & present or bool((was ^ event) >> 16 & 0xFFFF))
+        if laid_on:
+            self._tapped = name
         if laid_on and event & mute:
             self._could_not_read()
         elif laid_on or (event & present and was & mute and not event & mute):
@@ -141,6 +187,7 @@ class PcscReader:
                     number = TagNumber(answer[:-2])
                 except InvalidTagNumber:
                     break
+                self._escapes.is_well(name)
                 self._heard.tapped(number, Assurance.A0)
                 return
         self._could_not_read()

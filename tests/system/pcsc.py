@@ -23,6 +23,7 @@ from tests.system import parts
 from tests.system.processes import NotReady
 
 _FIRST_PORT = 46_010
+_DRIVER = Path(__file__).with_name("reader_driver.c")
 _ROOM = Path(__file__).with_name("pcsc_room.py")
 _ENTER = 'mount -t tmpfs tmpfs /run && mkdir /run/pcscd && mount --bind "$1" /run/pcscd && shift && exec "$@"'
 READERS_MAX = 7
@@ -50,8 +51,12 @@ def _unshare() -> list[str]:
 class CardRoom:
     """A running pcscd with a virtual reader for each name. `environment` is what a program needs to speak to it."""
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        """Start it; `folder` must be short (a socket's path has 107 characters). Raise NotReady."""
+    def __init__(self, folder: Path, names: Sequence[str], *, takes_commands: bool = False) -> None:
+        """Start it; `folder` must be short (a socket's path has 107 characters). Raise NotReady.
+
+        Readers that take commands write them down (`commands`), and can be made deaf or locked. That needs a C compiler.
+        """
+        self._folder, self._takes_commands = folder, takes_commands
         if len(names) > READERS_MAX:
             raise NotReady(f"pcscd takes at most {READERS_MAX} virtual readers, {len(names)} were asked for")
         self._ports = {name: _FIRST_PORT + 10 * place for place, name in enumerate(names)}
@@ -93,9 +98,35 @@ class CardRoom:
         order = {"port": self._ports[name], "uid": uid.hex(), "stays": True, "torn": torn}
         self._order(f"nobody read the card on the reader {name!r}", **order)
 
-    def take_away(self, name: str) -> None:
-        """Take away the card that was laid there."""
-        self._order("no card lies there", port=self._ports[name], take_away=True)
+    def take_away(self, name: str) -> list[str]:
+        """Take away the card that was laid there; return the commands that it heard, as hex digits."""
+        return self._order("no card lies there", port=self._ports[name], take_away=True).split()[1:]
+
+    def heard(self, name: str) -> list[str]:
+        """Return the commands that the card lying there has heard, as hex digits."""
+        return self._order("no card lies there", port=self._ports[name], heard=True).split()[1:]
+
+    def commands(self, name: str) -> list[str]:
+        """Return the commands that this reader was sent and not the card on it, as hex digits."""
+        log = self._file(name, "commands")
+        return log.read_text(encoding="ascii").split() if log.exists() else []
+
+    def make_deaf(self, name: str, *, deaf: bool) -> None:
+        """Let the reader be there and answer no command, or answer again."""
+        self._switch(name, "deaf", on=deaf)
+
+    def lock(self, name: str) -> None:
+        """Let the reader's driver hold every command back, as libccid does when delivered."""
+        self._switch(name, "locked", on=True)
+
+    def _switch(self, name: str, word: str, *, on: bool) -> None:
+        if on:
+            self._file(name, word).touch()
+        else:
+            self._file(name, word).unlink()
+
+    def _file(self, name: str, word: str) -> Path:
+        return self._folder / f"{word}-{self._ports[name]}"
 
     def kill_daemon(self) -> None:
         """End pcscd as a crash would."""
@@ -139,8 +170,22 @@ class CardRoom:
         for name, port in self._ports.items():
             own = folder / f"driver-{port}.so"  # the driver keeps static state: one file for each reader
             shutil.copyfile(driver, own)
+            if self._takes_commands:
+                own = self._compiled(name, own)
             entry = f'FRIENDLYNAME "{name}"\nDEVICENAME /dev/null:{port}\nLIBPATH {own}\nCHANNELID {port}\n'
             (folder / "readers" / f"reader-{port}").write_text(entry, encoding="ascii")
+
+    def _compiled(self, name: str, real: Path) -> Path:
+        """Return a driver that takes the reader's own commands, and hands the rest to `real`."""
+        made = real.with_name(f"taking-{real.name}")
+        files = {"REAL": real, "LOG": self._file(name, "commands")}
+        files |= {word.upper(): self._file(name, word) for word in ("deaf", "locked")}
+        defined = [f'-D{word}="{file}"' for word, file in files.items()]
+        command = ["cc", "-shared", "-fPIC", "-O1", *defined, "-o", str(made), str(_DRIVER), "-ldl"]
+        tried = subprocess.run(command, capture_output=True, text=True, check=False, env=parts.environment())
+        if tried.returncode:
+            raise NotReady(f"the reader's driver could not be compiled: {tried.stderr.strip()}")
+        return made
 
     def _command(self, folder: Path) -> list[str]:
         pcscd = str(parts.pcscd())

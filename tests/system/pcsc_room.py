@@ -3,9 +3,10 @@
 
 A line on stdin, `{"port": 46010, "uid": "04782E21801D80"}`, lays a card on that reader, waits until its number has been read
 and takes it away; it is answered on stdout by `read` or `unread`. With `"stays": true` the card is left there until
-`{"port": 46010, "take_away": true}`; an empty uid is a card that tells no number, `"torn": true` one that is torn off while it
-is read. `{"daemon": "kill"}` and `{"daemon": "start"}` end pcscd as a crash would, and bring it back. The first line on stdout
-is `ready`. When stdin ends, pcscd and this end. Standard library only: it starts in 50 ms.
+`{"port": 46010, "take_away": true}`, which tells the commands that it heard, as `"heard": true` does; an empty uid is a card
+that tells no number, `"torn": true` one that is torn off while it is read. `{"daemon": "kill"}` and `{"daemon": "start"}` end
+pcscd as a crash would, and bring it back. The first line on stdout is `ready`. When stdin ends, pcscd and this end. Standard
+library only: it starts in 50 ms.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Card:
     def __init__(self, port: int, uid: bytes, *, torn: bool = False) -> None:
         self.was_read = Event()
         self.read_at = 0.0
+        self.heard: list[str] = []
         self._port, self._uid, self._torn = port, uid, torn
         self._lie()
 
@@ -81,6 +83,7 @@ class Card:
     def _reply(self, command: bytes) -> bytes:
         if command == _GET_ATR:
             return ATR
+        self.heard.append(command.hex().upper())
         return self._uid + b"\x90\x00" if self._uid and command.startswith(_GET_UID) else b"\x6d\x00"
 
     def _receive(self, count: int) -> bytes:
@@ -121,9 +124,10 @@ class Readers:
         """Lay a card and take it away when it has been read, if it is not to stay; return when it told its number, or that
         nobody asked."""
         port = order["port"]
+        if order.get("heard"):
+            return f"read {' '.join(self._lying[port].heard)}"
         if order.get("take_away"):
-            self._take_away(port)
-            return "read"
+            return f"read {' '.join(self._take_away(port).heard)}"
         Event().wait(max(0.0, self._free_at.get(port, 0.0) - time.monotonic()))
         card = self._lying[port] = Card(port, bytes.fromhex(order["uid"]), torn=order.get("torn", False))
         read = card.was_read.wait(READ_WITHIN_SECONDS)
@@ -137,9 +141,11 @@ class Readers:
         for card in self._lying.values():
             card.find_reader()
 
-    def _take_away(self, port: int) -> None:
-        self._lying.pop(port).take_away()
+    def _take_away(self, port: int) -> Card:
+        card = self._lying.pop(port)
+        card.take_away()
         self._free_at[port] = time.monotonic() + APART_SECONDS
+        return card
 
 
 class Daemon:
