@@ -96,6 +96,7 @@ def test_an_acr1252_is_written_to_once_only_and_its_lamp_goes_out_again() -> Non
         show(reader, Shown.GRANTED)
         wait_for(lambda: told(room, ACR1252, WELL_1252)[2:] == [GREEN_1252, DARK_1252], "green, then dark")
         show(reader, Shown.GRANTED)
+        wait_for(lambda: room.commands(ACR1252).count(GREEN_1252) == 2, "green again")
         show(reader, Shown.REFUSED)
         wait_for(lambda: told(room, ACR1252, WELL_1252).count(BEEP_1252) == 3, "three times red")
         wait_for(lambda: told(room, ACR1252, WELL_1252)[-1] == DARK_1252, "dark")
