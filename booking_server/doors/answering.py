@@ -15,17 +15,22 @@ from access_contract.snapshot import LiveFacts
 from access_contract.vocabulary import DoorId, Moment, Reason, TagNumber, tag_hash
 from booking_server.access.door_rights import DoorRights
 
-_NOTHING_FULL = LiveFacts()
-
 
 def answer(
-    ask: Ask, *, index: DoorRights, tag_key: bytes, openers: Sequence[X25519PrivateKey], moment: Moment, known: int
+    ask: Ask,
+    *,
+    index: DoorRights,
+    tag_key: bytes,
+    openers: Sequence[X25519PrivateKey],
+    moment: Moment,
+    live: LiveFacts,
+    known: int,
 ) -> Answer:
     """Return the server's decision on one ask of the door that `index` and `tag_key` belong to.
 
     `moment` is the server's own; a number that cannot be unsealed is refused as unreadable.
     """
-    decision = _decision(ask, index.door, index, tag_key, openers, moment)
+    decision = _decision(ask, index, tag_key, openers, moment, live)
     return Answer(
         ask=ask.ask,
         granted=decision.granted,
@@ -40,13 +45,13 @@ def answer(
 
 
 def _decision(
-    ask: Ask, door: DoorId, index: DoorRights, tag_key: bytes, openers: Sequence[X25519PrivateKey], moment: Moment
+    ask: Ask, index: DoorRights, tag_key: bytes, openers: Sequence[X25519PrivateKey], moment: Moment, live: LiveFacts
 ) -> Decision:
     try:
-        number = unsealed(ask.sealed, door=door, about=f"ask:{ask.ask}", openers=openers)
+        number = unsealed(ask.sealed, door=index.door, about=f"ask:{ask.ask}", openers=openers)
     except Unsealable:
         return Decision(reason=Reason.TAG_UNREADABLE)
-    return decide(index, _NOTHING_FULL, tag_hash(tag_key, number), moment)
+    return decide(index, live, tag_hash(tag_key, number), moment)
 
 
 def unsealed(sealed: bytes, *, door: DoorId, about: str, openers: Sequence[X25519PrivateKey]) -> TagNumber:

@@ -27,6 +27,7 @@ from booking_server.config import BadConfiguration, Config, clock_of
 from booking_server.db import Database
 from booking_server.doors import commands
 from booking_server.doors import service as doors
+from booking_server.doors.alarms import Alarms
 from booking_server.doors.announcing import Announcer
 from booking_server.doors.courier import Courier
 from booking_server.doors.dispatching import Dispatcher
@@ -86,7 +87,7 @@ class Hub:
         self._announcer, self._courier = Announcer(self._keyring, sender), Courier(sender, self._clock)
         self._snapshots = Snapshots(self._index, self._statuses, sender, self._courier)
         self._dispatcher = Dispatcher(database, self._writer, self._statuses, sender, self._clock)
-        self._evictor = Evictor(config, database, self._clock)
+        self._evictor, self._alarms = Evictor(config, database, self._clock), Alarms()
         self._receiver = Receiver(
             Parts(
                 clock=self._clock,
@@ -97,6 +98,7 @@ class Hub:
                 snapshots=self._snapshots,
                 sender=sender,
                 announcer=self._announcer,
+                alarms=self._alarms,
                 writer=self._writer,
                 events=EventStore(HubLookups(), self._clock),
             )
@@ -121,8 +123,9 @@ class Hub:
     def _begin(self) -> None:
         self._index.refresh(self._clock.now())
         with self._database.read() as tx:
-            online = [DoorId(door) for door, state in doors.door_states(tx).items() if state.online]
-        self._statuses.begin(online, self._clock.monotonic())
+            states = doors.door_states(tx)
+        self._statuses.begin([DoorId(door) for door, state in states.items() if state.online], self._clock.monotonic())
+        self._alarms.begin({DoorId(door): state.status for door, state in states.items()})
         self._wire.start(self._config.broker.host, self._config.broker.port, self._receiver.received)
 
     def _follow(self, notice: Notice, stopping: threading.Event) -> None:
@@ -138,14 +141,16 @@ class Hub:
                 upkeep_at = self._clock.monotonic() + UPKEEP_SECONDS
                 self._upkeep()
             if changed or due:
-                self._silence()
+                self._look_at_doors()
                 self._snapshots.changed(self._index.refresh(self._clock.now()))
                 self._dispatcher.look()
 
-    def _silence(self) -> None:
-        """Say nothing more to stolen boxes, before anything else of what changed is told, and have them put out."""
+    def _look_at_doors(self) -> None:
+        """Say nothing more to stolen boxes, before anything else of what changed is told, and have them put out; know which doors
+        share a burglar alarm."""
         with self._database.read() as tx:
             self._sender.silenced = doors.stolen(tx)
+            self._alarms.know({door.id: door.site_id for door in doors.doors(tx) if door.retired_at is None})
         self._evictor.look()
 
     def _upkeep(self) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from access_contract.messages import Ask, Captured, Events, Request, Status
 from access_contract.sealing import Unsealable
+from access_contract.snapshot import LiveFacts
 from access_contract.vocabulary import DoorId, Moment, Reason, TagNumber
 from booking_server.clock import Clock
 from booking_server.doors import commands
@@ -27,6 +28,7 @@ from booking_server.doors.index import Index
 from booking_server.doors.reading import Heard, Unreadable, read
 from booking_server.doors.sending import Sender
 from booking_server.doors.snapshots import Snapshots
+from booking_server.doors.alarms import Alarms
 from booking_server.doors.statuses import Statuses
 from booking_server.doors.storing import Dropped, EventStore, Stored
 from booking_server.doors.writer import Shared, Taken, Work, Writer
@@ -51,6 +53,7 @@ class Parts:
     snapshots: Snapshots
     sender: Sender
     announcer: Announcer
+    alarms: Alarms
     writer: Writer
     events: EventStore
 
@@ -97,7 +100,8 @@ class Receiver:
             return
         moment = Moment(now=now, access_point=ask.access_point, assurance=ask.assurance)
         openers = self._parts.keyring.keys.openers
-        said = answer(ask, index=rights, tag_key=key, openers=openers, moment=moment, known=known.number)
+        live = LiveFacts(alarm_armed=self._parts.alarms.armed_at(door))
+        said = answer(ask, index=rights, tag_key=key, openers=openers, moment=moment, live=live, known=known.number)
         self._parts.sender.answer(door, said)
         if said.reason == Reason.TAG_UNREADABLE:
             self._drop("unreadable_number", door)
@@ -114,6 +118,7 @@ class Receiver:
 
     def _status(self, door: DoorId, status: Status, *, retained: bool) -> None:
         at = self._parts.clock.monotonic()
+        self._parts.alarms.heard(door, status)
         if self._parts.statuses.heard(door, status, at):
             self._store(door, lambda tx: self._keep(tx, door, status, retained=retained))
         if status.simulated and not self._parts.demo:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from access_contract.decide import decide
 from access_contract.messages import Answer, Ask
 from access_contract.sealing import seal_number
-from access_contract.snapshot import DoorRules, Window, decode, unpack
+from access_contract.snapshot import DoorRules, LiveFacts, Window, decode, unpack
 from access_contract.vocabulary import AccessPointId, DoorId, Moment, Reason, TagNumber, tag_hash
 from booking_server.access.door_rights import DoorRights, index_of_door
 from booking_server.access.holdings import Holdings
@@ -36,12 +36,12 @@ def _index() -> DoorRights:
     return index_of_door(door=DOOR, rules=rules, tags=tags, holdings=Holdings([right], {2: opens}), **made)  # type: ignore[arg-type]
 
 
-def _answer(number: TagNumber, at: datetime) -> Answer:
+def _answer(number: TagNumber, at: datetime, live: LiveFacts = LiveFacts()) -> Answer:  # noqa: B008 - frozen
     ask = Ask(
         ask="a1", access_point=IN, sealed=seal_number(number, door=DOOR, about="ask:a1", server_key=SERVER.public_key()), at=at
     )
     moment = Moment(now=at, access_point=IN)
-    return answer(ask, index=_index(), tag_key=KEY, openers=(SERVER,), moment=moment, known=3)
+    return answer(ask, index=_index(), tag_key=KEY, openers=(SERVER,), moment=moment, live=live, known=3)
 
 
 @pytest.mark.parametrize("at", [NOW, NOW + timedelta(hours=1), NOW - timedelta(hours=2)])
@@ -65,5 +65,11 @@ def test_a_number_sealed_by_another_door_is_unreadable() -> None:
     sealed = seal_number(ADMITTED, door=DoorId("back"), about="ask:a1", server_key=SERVER.public_key())
     ask = Ask(ask="a1", access_point=IN, sealed=sealed, at=NOW)
     moment = Moment(now=NOW, access_point=IN)
-    said = answer(ask, index=_index(), tag_key=KEY, openers=(SERVER,), moment=moment, known=3)
+    said = answer(ask, index=_index(), tag_key=KEY, openers=(SERVER,), moment=moment, live=LiveFacts(), known=3)
     assert said.reason == Reason.TAG_UNREADABLE
+
+
+def test_an_armed_site_admits_nobody_at_its_other_doors() -> None:
+    """What the server knows of the burglar alarm refuses a tap that would be granted."""
+    said = _answer(ADMITTED, NOW, LiveFacts(alarm_armed=True))
+    assert (said.granted, said.reason) == (False, Reason.ALARM_ARMED)
