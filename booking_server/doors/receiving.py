@@ -22,13 +22,13 @@ from access_contract.vocabulary import DoorId, Moment, Reason, TagNumber
 from booking_server.clock import Clock
 from booking_server.doors import commands
 from booking_server.doors import service as doors
+from booking_server.doors.alarms import Alarms
 from booking_server.doors.announcing import Announcer
 from booking_server.doors.answering import answer, unsealed
 from booking_server.doors.index import Index
 from booking_server.doors.reading import Heard, Unreadable, read
 from booking_server.doors.sending import Sender
 from booking_server.doors.snapshots import Snapshots
-from booking_server.doors.alarms import Alarms
 from booking_server.doors.statuses import Statuses
 from booking_server.doors.storing import Dropped, EventStore, Stored
 from booking_server.doors.writer import Shared, Taken, Work, Writer
