@@ -50,12 +50,12 @@ def add_door(
     """
     actor.must_be(Role.HOST)
     _check_id(tx, door_id)
-    _check_areas(tx, site_id, to_area_id, from_area_id)
+    check_areas(tx, site_id, to_area_id, from_area_id)
     check_days(snapshot_expiry_days)
     door = Door(
         id=DoorId(door_id),
         site_id=site_id,
-        name=_name(name),
+        name=check_name(name),
         log_named=check_log(log_named, log_reason, log_days),
         log_reason=log_reason.strip(),
         log_days=log_days,
@@ -67,7 +67,7 @@ def add_door(
     key = secrets.token_bytes(32)
     doors.insert_door(tx, door, _points(door.id, to_area_id, from_area_id, way_out_reader), tag_key=key, vault=vault)
     tags.name_tags_at_door(tx, vault, door.id, key)
-    changes.note_change(tx, now=now, cause=f"door:{door_id}")
+    changes.note_change(tx, now=now, cause=f"door:{door_id}", door_id=door_id)
     audit.note(tx, actor, now=now, act="door_added", subject=f"door:{door_id}", name=door.name)
     return doors.door(tx, door_id)
 
@@ -90,7 +90,8 @@ def _check_id(tx: Connection, door_id: str) -> None:
     raise Invalid("door_id", "There is already a door {door_id}. Choose another id.", door_id=door_id)
 
 
-def _check_areas(tx: Connection, site_id: int, to_area_id: int, from_area_id: int | None) -> None:
+def check_areas(tx: Connection, site_id: int, to_area_id: int, from_area_id: int | None) -> None:
+    """Raise Invalid unless a door of this site may lead from the one area (None: outside) into the other."""
     here = {area.id for area in places.areas(tx, site_id)}
     if to_area_id not in here:
         raise Invalid("leads_into", "Choose what the door leads into.")
@@ -98,7 +99,8 @@ def _check_areas(tx: Connection, site_id: int, to_area_id: int, from_area_id: in
         raise Invalid("leads_from", "Choose another area of the same site, or outside.")
 
 
-def _name(text: str) -> str:
+def check_name(text: str) -> str:
+    """Return a door's name, in order. Raise Invalid."""
     name = " ".join(text.split())
     if not 1 <= len(name) <= places.NAME_LENGTH:
         raise Invalid("name", "Give the door a name, at most {length} characters.", length=places.NAME_LENGTH)

@@ -135,6 +135,19 @@ def renew_tag_key(tx: Connection, door_id: str, *, tag_key: bytes, vault: Vault)
     tx.execute(update(door_table).where(door_table.c.id == door_id).values(tag_key_sealed=sealed))
 
 
+def rename(tx: Connection, door_id: str, name: str) -> None:
+    """Store a door's name. Only doors.moving calls this."""
+    tx.execute(update(door_table).where(door_table.c.id == door_id).values(name=name))
+
+
+def lead_elsewhere(tx: Connection, door_id: str, *, site_id: int, from_area_id: int | None, to_area_id: int) -> None:
+    """Store where a door stands and leads; its way out, if it has one, leads back. Only doors.moving calls this."""
+    tx.execute(update(door_table).where(door_table.c.id == door_id).values(site_id=site_id))
+    for point, leads in (("in", (from_area_id, to_area_id)), ("out", (to_area_id, from_area_id))):
+        here = (point_table.c.door_id == door_id) & (point_table.c.point == point)
+        tx.execute(update(point_table).where(here).values(from_area_id=leads[0], to_area_id=leads[1]))
+
+
 def set_stolen(tx: Connection, door_id: str, at: datetime | None) -> None:
     """Store since when a door's box is stolen; None once it has another. Only doors.boxes calls this."""
     tx.execute(update(door_table).where(door_table.c.id == door_id).values(stolen_at=at))
