@@ -146,8 +146,7 @@ class Hub:
                 self._dispatcher.look()
 
     def _look_at_doors(self) -> None:
-        """Say nothing more to stolen boxes, before anything else of what changed is told, and have them put out; know which doors
-        share a burglar alarm."""
+        """Say nothing more to stolen boxes, before anything else is told, and have them put out; know who shares an alarm."""
         with self._database.read() as tx:
             self._sender.silenced = doors.stolen(tx)
             self._alarms.know({door.id: door.site_id for door in doors.doors(tx) if door.retired_at is None})
