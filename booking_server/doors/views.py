@@ -11,16 +11,19 @@ from typing import Any
 import msgspec
 from flask import Blueprint, redirect, render_template, request
 from flask_babel import gettext
+from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
 from booking_server.access.wording import DAYS, hours_in_words
 from booking_server.actors import Role
-from booking_server.doors import adding, commands, hours, showing
+from booking_server.audit import service as audit
+from booking_server.doors import adding, boxes, commands, hours, showing
 from booking_server.doors import service as doors
-from booking_server.doors.wording import LOGS, MODES, attention, mode_word, refusal
+from booking_server.doors.wording import HISTORY, LOGS, MODES, attention, mode_word, refusal
 from booking_server.errors import Invalid
 from booking_server.places import naming
 from booking_server.places import service as places
+from booking_server.tags import exposure
 from booking_server.web.forms import Form
 from booking_server.web.request import actor, database, keys, now
 
@@ -30,6 +33,7 @@ pages.add_app_template_filter(mode_word)
 Answer = str | Response | tuple[str, int]
 
 COMMANDS_SHOWN = 10
+HISTORY_SHOWN = 20
 
 
 @pages.get("/doors/new")
@@ -143,7 +147,14 @@ def door_page(door_id: str, *, template: str = "doors/door.html", **forms: Form)
         points = doors.access_points(tx, door_id)
         zone_name = places.site(tx, door.site_id).time_zone
         unlocking = [(one, hours_in_words(one)) for one in hours.hours(tx, door_id)]
+        stolen = door.stolen_at is not None
+        exposed = len(exposure.exposed(tx, actor(), vault=keys().vault, door_id=door_id)) if stolen else 0
+        revocation = boxes.last_revocation(tx, door_id)
+        history = [(row, HISTORY[str(row["act"])]) for row in audit.of_subject(tx, f"door:{door_id}") if row["act"] in HISTORY]
+        into, outside = _areas_to_choose(tx)
+    leads = points[0]
     first = {
+        "move_form": Form.empty(name=door.name, leads_into=leads.to_area_id or "", leads_from=leads.from_area_id or ""),
         "open_form": Form.empty(),
         "mode_form": Form.empty(mode=state.status.mode.value if state else "locked"),
         "log_form": Form.empty(log_named=door.log_named, log_reason=door.log_reason, log_days=door.log_days),
@@ -161,6 +172,11 @@ def door_page(door_id: str, *, template: str = "doors/door.html", **forms: Form)
         modes=[(mode, *words) for mode, words in MODES.items()],
         logs=[(setting, *words) for setting, words in LOGS.items()],
         hours=unlocking,
+        exposed=exposed,
+        revocation=revocation,
+        history=history[:HISTORY_SHOWN],
+        into=into,
+        outside=outside,
         weekdays=list(enumerate(DAYS)),
         zone_name=zone_name,
         **{**first, **forms},
@@ -178,16 +194,21 @@ def _wanted(command: commands.Command) -> str:
 
 def _door_form(form: Form) -> str:
     with database().read() as tx:
-        areas = places.areas(tx)
-    names = naming.full_names(areas)
-    rooms = {area.id for area in areas if area.kind == "space"}
+        into, outside = _areas_to_choose(tx)
     return render_template(
         "doors/new.html",
         form=form,
-        into=[(number, name) for number, name in names.items()],
-        outside=[(number, name) for number, name in names.items() if number not in rooms],
+        into=into,
+        outside=outside,
         logs=[(setting, *words) for setting, words in LOGS.items()],
     )
+
+
+def _areas_to_choose(tx: Connection) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    """Return what a door may lead into, and from where: not out of a space."""
+    areas = places.areas(tx)
+    names, rooms = naming.full_names(areas), {area.id for area in areas if area.kind == "space"}
+    return list(names.items()), [(number, name) for number, name in names.items() if number not in rooms]
 
 
 def _log_values(form: Form) -> dict[str, Any]:

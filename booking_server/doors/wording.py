@@ -40,6 +40,18 @@ REFUSALS = {
     "expired": lazy_gettext("Nobody tapped in time."),
 }
 
+HISTORY = {
+    "door_added": lazy_gettext("Made"),
+    "door_moved": lazy_gettext("Renamed or moved"),
+    "door_files_written": lazy_gettext("Files for a box written"),
+    "box_approved": lazy_gettext("A box approved"),
+    "box_replaced": lazy_gettext("The box replaced"),
+    "box_stolen": lazy_gettext("The box stolen"),
+    "certificates_revoked": lazy_gettext("Certificates revoked"),
+    "door_retired": lazy_gettext("Taken out of use"),
+}
+"""What a door's page tells of its past, by the audit's word."""
+
 LOGS = {
     "priced": (
         lazy_gettext("Where a tap is priced"),

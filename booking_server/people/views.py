@@ -22,9 +22,10 @@ from booking_server.ledger import service as ledger
 from booking_server.people import service as people
 from booking_server.places import naming
 from booking_server.places import service as places
+from booking_server.tags import exposure
 from booking_server.tags import service as tags
 from booking_server.web.forms import Form, show_day
-from booking_server.web.request import actor, database, now
+from booking_server.web.request import actor, database, keys, now
 from booking_server.web.wording import zone
 
 pages = Blueprint("people", __name__, template_folder="templates")
@@ -144,9 +145,10 @@ def person_page(person_id: int, **more: Any) -> str:
         shown: dict[str, Any] = {
             "payer": people.customer(tx, person.customer_id),
             "tags": tags.tags_of(tx, person_id),
+            "exposed": _exposed(tx, person_id),
             "grants": [(one, hours_in_words(one)) for one in access.grants_of(tx, person_id)],
             "areas": areas,
-            "doors": _doors_to_tap(tx),
+            "doors": doors_to_tap(tx),
             "looked": [row for row in audit.of_subject(tx, f"person:{person_id}") if row["act"] == "taps_read"][:LOOKED_MAX],
         }
     today = now().astimezone(zone()).date()
@@ -156,7 +158,14 @@ def person_page(person_id: int, **more: Any) -> str:
     return render_template("people/person.html", person=person, **{**shown, **more})
 
 
-def _doors_to_tap(tx: Connection) -> list[tuple[str, str]]:
+def _exposed(tx: Connection, person_id: int) -> dict[int, exposure.Exposed]:
+    """Return which of a person's keytags are to be exchanged, for those who may see why."""
+    if actor().role not in (Role.ADMINISTRATOR, Role.HOST):
+        return {}
+    return {one.keytag.id: one for one in exposure.exposed(tx, actor(), vault=keys().vault, person_id=person_id)}
+
+
+def doors_to_tap(tx: Connection) -> list[tuple[str, str]]:
     """The doors whose reader may take a keytag for hand-out, those that are online first."""
     states = doors.door_states(tx)
     online = {door_id for door_id, state in states.items() if state.online}

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from flask import Blueprint, flash, redirect, render_template, request, session
 from flask_babel import gettext
+from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
+from access_contract.vocabulary import TagNumber
 from booking_server.actors import Role
 from booking_server.doors import commands, showing
 from booking_server.doors import service as doors
@@ -18,6 +20,7 @@ from booking_server.doors.wording import refusal
 from booking_server.errors import Invalid, NotFound
 from booking_server.people import service as people
 from booking_server.people.views import person_page
+from booking_server.tags import exposure
 from booking_server.tags import service as tags
 from booking_server.web.forms import Form, say
 from booking_server.web.request import actor, database, keys, now
@@ -31,16 +34,29 @@ CAPTURES_KEPT = 5
 @pages.post("/people/<int:person_id>/captures")
 def ask(person_id: int) -> Answer:
     form = Form.posted()
-    try:
-        with database().write() as tx:
-            people.person(tx, actor(), person_id)
-            asked = commands.ask_capture(tx, actor(), now=now(), door_id=form.text("door_id"))
-    except (Invalid, NotFound):
+    asked = ask_capture(form.text("door_id"), for_person=person_id)
+    if asked is None:
         form.errors["door_id"] = gettext("Choose the door at whose reader you stand.")
         return person_page(person_id, capture_form=form), 422
-    kept = list(session.get("captures", {}).items())[-CAPTURES_KEPT + 1 :]
-    session["captures"] = {**dict(kept), asked.command: person_id}
-    return redirect(f"/captures/{asked.command}", 303)
+    return redirect(f"/captures/{asked}", 303)
+
+
+def ask_capture(door_id: str, *, for_person: int | None = None, in_place_of: int | None = None) -> str | None:
+    """Ask a door for the next keytag tapped there, for a person or in the place of a keytag that is held, and remember for
+    whom. Return the command; None where the door cannot be asked. Raise NotFound where nobody holds that keytag.
+    """
+    with database().read() as tx:
+        person_id = for_person if in_place_of is None else tags.tag(tx, in_place_of).person_id
+        person = people.person(tx, actor(), person_id or 0)
+    try:
+        with database().write() as tx:
+            asked = commands.ask_capture(tx, actor(), now=now(), door_id=door_id)
+    except (Invalid, NotFound):
+        return None
+    for name, value in (("captures", person.id), ("exchanges", in_place_of)):
+        kept = list(session.get(name, {}).items())[-CAPTURES_KEPT + 1 :]
+        session[name] = {**dict(kept), asked.command: value}
+    return asked.command
 
 
 @pages.get("/captures/<command>")
@@ -62,7 +78,7 @@ def hand_out(command: str) -> Answer:
             number = commands.captured_number(tx, keys().vault, command)
             if number is None:
                 raise Invalid("number", "The tap is too old. Ask for the keytag once more.")
-            tag = tags.hand_out_tag(tx, actor(), now=now(), vault=keys().vault, number=number, person_id=person_id)
+            tag = _handed_out(tx, command, number, person_id)
             commands.forget_captured(tx, command)
             person = people.person(tx, actor(), person_id)
     except Invalid as problem:
@@ -134,6 +150,13 @@ def _capture_page(command: str, error: str) -> str:
         error=error,
         **shown,
     )
+
+
+def _handed_out(tx: Connection, command: str, number: TagNumber, person_id: int) -> tags.Keytag:
+    old = session.get("exchanges", {}).get(command)
+    if old is None:
+        return tags.hand_out_tag(tx, actor(), now=now(), vault=keys().vault, number=number, person_id=person_id)
+    return exposure.exchange_tag(tx, actor(), now=now(), vault=keys().vault, keytag_id=int(old), number=number)
 
 
 def _wanted_by(command: str) -> int:

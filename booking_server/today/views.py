@@ -20,6 +20,7 @@ from booking_server.doors import lock_down, showing
 from booking_server.doors import service as doors
 from booking_server.ledger import service as ledger
 from booking_server.places import service as places
+from booking_server.tags import exposure
 from booking_server.today.first_steps import first_steps
 from booking_server.web.request import actor, database, now
 from booking_server.web.wording import day, zone
@@ -41,7 +42,8 @@ class DoorShown:
 
     @property
     def needs_attention(self) -> bool:
-        return self.state is not None and (not self.online or bool(self.state.status.attention))
+        quiet = self.state is None or (self.online and not self.state.status.attention)
+        return self.door.stolen_at is not None or not quiet
 
 
 @pages.get("/")
@@ -110,6 +112,7 @@ def _doors(tx: Connection) -> dict[str, object]:
     shown.sort(key=lambda one: (not one.needs_attention, one.door.name.casefold()))
     return {
         "doors": shown,
+        "to_exchange": exposure.count_exposed(tx) if _may_see_taps() else 0,
         "locked_down": [(site, words[site.id]) for site in sites if site.id in words and words[site.id].on],
         "silent": showing.nobody_listens((one.state for one in shown if one.state), now()),
         "door_names": {door.id: door.name for door in known},

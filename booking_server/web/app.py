@@ -36,6 +36,8 @@ VIEWS = (
     "booking_server.access.views",
     "booking_server.places.views",
     "booking_server.doors.views",
+    "booking_server.doors.changing_views",
+    "booking_server.tags.exchange_views",
     "booking_server.doors.box_views",
     "booking_server.doors.box_api",
     "booking_server.doors.own_views",
@@ -50,7 +52,9 @@ VIEWS = (
 
 BOX_ENDPOINTS = frozenset({"box_api.ask", "box_api.reveal", "box_api.standing"})
 """What a new box says before anybody knows it: no browser, no session, so no token either."""
-OPEN_ENDPOINTS = frozenset({"static", "signing_in.show", "signing_in.sign_in", "signing_in.language", "signs.why"}) | BOX_ENDPOINTS
+OPEN_ENDPOINTS = (
+    frozenset({"static", "signing_in.show", "signing_in.sign_in", "signing_in.language", "signs.why"}) | BOX_ENDPOINTS
+)
 FORM_BYTES_MAX = 64 * 1024
 
 HEADERS = {

@@ -36,7 +36,7 @@ class Place:
 
 PLACES = (
     Place("today", "/", lazy_gettext("Today"), STAFF),
-    Place("people", "/people", lazy_gettext("People"), STAFF, ("/captures",)),
+    Place("people", "/people", lazy_gettext("People"), STAFF, ("/captures", "/keytags")),
     Place("places", "/spaces", lazy_gettext("Spaces"), DESK, ("/sites", "/doors", "/boxes", "/commands", "/areas")),
     Place("bookings", "/bookings", lazy_gettext("Bookings"), STAFF),
     Place("invoices", "/months", lazy_gettext("Months"), BOOKS, ("/invoices", "/entries")),
