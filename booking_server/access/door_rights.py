@@ -11,10 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from typing import TypeVar
 
 from msgspec import structs
 
 from access_contract.snapshot import (
+    EMPTY_BUCKET,
     DoorRules,
     Head,
     LockDown,
@@ -33,6 +35,7 @@ from booking_server.access.rules import HeldTag, Hours, OwnHours
 Bucket = Mapping[TagHash, TagRights]
 WindowSets = Mapping[str, tuple[Window, ...]]
 Encode = Callable[[TagRights], bytes]
+Kept = TypeVar("Kept")
 _NOTHING: Bucket = {}
 _DAYS = 1_000_000
 """Snapshot numbers grow with each rights change and, between changes, with the day."""
@@ -115,7 +118,7 @@ class DoorRights:
                 bucket[tag] = held
         for name, bucket in touched.items():
             _keep(buckets, name, bucket)
-            digests[name] = _digest_of(bucket, exact)
+            _keep(digests, name, _digest_of(bucket, exact))
         head = structs.replace(self.head, number=number)
         return _made(head, {**self.window_sets, **window_sets}, uses, buckets, digests, self).after(self)
 
@@ -144,7 +147,7 @@ def index_of_door(
     sets = {**holdings.window_sets}
     if unlocking is not None:
         sets[unlocking.hours.name] = unlocking.hours.windows
-    digests = {name: _digest_of(bucket, holdings.exact) for name, bucket in buckets.items()}
+    digests = {name: digest for name, bucket in buckets.items() if (digest := _digest_of(bucket, holdings.exact))}
     named = holdings.names(uses)
     _count(named, _named_by_head(head), 1)
     return _made(head, sets, named, buckets, digests, None)
@@ -207,15 +210,17 @@ def _looks_like(one: DoorRights, other: DoorRights) -> bool:
     return one.numbered(0).digest == other.numbered(0).digest
 
 
-def _digest_of(bucket: Bucket, encode: Encode) -> str:
-    return bucket_digest((tag, encode(held)) for tag, held in admitted(bucket))
+def _digest_of(bucket: Bucket, encode: Encode) -> str | None:
+    """Return the digest of what the door may hold of a bucket; None if that is nothing."""
+    digest = bucket_digest((tag, encode(held)) for tag, held in admitted(bucket))
+    return None if digest == EMPTY_BUCKET else digest
 
 
-def _keep(buckets: dict[str, Bucket], name: str, bucket: Bucket) -> None:
-    if bucket:
-        buckets[name] = bucket
+def _keep(kept: dict[str, Kept], name: str, what: Kept | None) -> None:
+    if what:
+        kept[name] = what
     else:
-        buckets.pop(name, None)
+        kept.pop(name, None)
 
 
 def _named_by_head(head: Head) -> list[str]:

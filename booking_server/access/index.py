@@ -63,12 +63,12 @@ def access_points(tx: Connection) -> tuple[Point, ...]:
 def follow(tx: Connection, before: Index, changes: Iterable[Change], *, now: datetime) -> dict[DoorId, DoorRights]:
     """Return what `before` has become by changes of people, keytags and single doors; `now` is of the day of `before`.
 
-    A door that leads elsewhere than before, or names its tags anew, is to be built instead.
+    A door that is new, leads elsewhere than before or names its tags anew is to be built instead.
     """
     changes = list(changes)
     number, after = access.latest_change(tx), dict(before)
-    for told in _told(tx, now, {DoorId(c.door_id) for c in changes if c.door_id is not None}):
-        after[told.door.id] = _with_head(tx, before.get(told.door.id), told, number, now)
+    for told in _told(tx, now, before.keys() & {c.door_id for c in changes}):
+        after[told.door.id] = _with_head(tx, before[told.door.id], told, number, now)
     in_use = [door.id for door in doors.doors(tx) if door.retired_at is None and door.id in after]
     persons = sorted({c.person_id for c in changes if c.person_id is not None})
     keytags = sorted({c.keytag_id for c in changes if c.keytag_id is not None and c.person_id is None})
@@ -100,10 +100,9 @@ def _take_on(
         after[door] = after[door].with_tags(number, wanted, holdings.window_sets)
 
 
-def _with_head(tx: Connection, before: DoorRights | None, told: _Door, number: int, now: datetime) -> DoorRights:
-    if before is None or told.door.retired_at is not None:
-        made = build(tx, now=now, only={told.door.id})[told.door.id]
-        return made if before is None else made.after(before)
+def _with_head(tx: Connection, before: DoorRights, told: _Door, number: int, now: datetime) -> DoorRights:
+    if told.door.retired_at is not None:
+        return build(tx, now=now, only={told.door.id})[told.door.id].after(before)
     return before.with_head(_head(told, number, now), None if told.unlocking is None else told.unlocking.hours)
 
 

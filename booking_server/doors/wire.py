@@ -87,8 +87,8 @@ class Wire:
             self._untaken.append(sent)
 
     def has_room(self, at_most: int, seconds: float) -> bool:
-        """Wait until the broker has taken all snapshot messages but fewer than `at_most`; False if it does not within `seconds`.
-        One thread calls it."""
+        """Wait until fewer than `at_most` snapshot messages are still to be taken by the broker; False if that is not within
+        `seconds`. One thread calls it."""
         while self.connected and len(self._untaken) >= at_most:
             self._untaken[0].wait_for_publish(seconds)
             if not self._untaken[0].is_published():
