@@ -13,6 +13,7 @@ from access_contract.entries import UNDER_FIRE, Leaf, Until, outcome, outcome_in
 from access_contract.messages import Answer, DisarmRequested, Passed, Tapped
 from access_contract.vocabulary import Reason
 from door_agent.happenings import Disarm, Effect, Energise, Operate, PublishStatus, Show, Stamp
+from door_agent.refusals import broken_off, refused
 from door_agent.standing import start_hours, stop_hours
 from door_agent.state import Disarming, Done, Settings, State, Waiting, notice, record, veto
 
@@ -98,11 +99,14 @@ def _settle(settings: Settings, state: State, stamp: Stamp, waiting: Waiting, an
     if word.reason is None:
         refusal = veto(settings, state, passes_lock_down=word.passes_lock_down)
         word = word if refusal is None else replace(word, reason=refusal.value, cause=None)
-    state, effects = record(state, _tapped(settings, state, waiting, answer, word))
-    if word.reason is None:
-        state, more = _grant(settings, state, stamp, word)
-        effects += more
-    return state, [*effects, Show(word.reason is None, waiting.read.access_point)]
+    tapped, point = _tapped(settings, state, waiting, answer, word), waiting.read.access_point
+    if word.reason is not None:
+        state, effects = refused(settings, state, stamp, tapped)
+        return state, [*effects, Show(False, point)]
+    state, effects = broken_off(settings, state, point, waiting.tag)
+    state, recorded = record(state, tapped)
+    state, more = _grant(settings, state, stamp, word)
+    return state, [*effects, *recorded, *more, Show(True, point)]
 
 
 def _grant(settings: Settings, state: State, stamp: Stamp, word: _Word) -> Done:

@@ -148,6 +148,11 @@ class Started:
     continues: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The door is about to stop, on purpose."""
+
+
 Happening = (
     TagRead
     | TagUnreadable
@@ -168,6 +173,7 @@ Happening = (
     | Noticed
     | TimePassed
     | Started
+    | Ending
 )
 
 

@@ -117,6 +117,7 @@ class Loop:
             self._watchdog.ready()
             while self._once():
                 pass
+            self._handle(h.Ending())
         finally:
             with ExitStack() as ends:  # one that cannot be closed keeps none of the others on
                 for output in (self.parts.disarm, self.parts.operator, self.parts.relay):
@@ -398,7 +399,8 @@ class Loop:
             return
         self._sync_asked.clear()
         self._synced_up_to = 0
-        self.state = replace(self.state, sequence=0, passes=(), hours_event=0, started_event=0)
+        runs = tuple(replace(run, tap=None) for run in self.state.runs)
+        self.state = replace(self.state, sequence=0, passes=(), runs=runs, hours_event=0, started_event=0)
         self._handle(h.Started(self.version, before))
         self._handle(h.Noticed("journal_forked", True, f"the server held other events under numbers of {before}"))
 

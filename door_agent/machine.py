@@ -22,6 +22,7 @@ from door_agent.happenings import (
     Commanded,
     ContactMoved,
     Effect,
+    Ending,
     ExitPressed,
     ExitReleased,
     FireMoved,
@@ -51,6 +52,7 @@ from door_agent.leaf import (
     watch_bolt,
     watch_leaf,
 )
+from door_agent.refusals import run_instants, runs_due, runs_end
 from door_agent.standing import stand, undo
 from door_agent.state import Done, Settings, State, empty_head, notice, record
 from door_agent.taps import answered, asks_due, link_lost, tag_read, tag_unreadable
@@ -70,7 +72,7 @@ def step(settings: Settings, state: State, stamp: Stamp, happening: Happening) -
 
 def next_due(state: State) -> float | None:
     """Return the monotonic instant by which the machine wants to be stepped, if any."""
-    instants = [waiting.until for waiting in state.waiting] + [asked.until for asked in state.disarming]
+    instants = [*(one.until for one in (*state.waiting, *state.disarming)), *run_instants(state)]
     due = (
         state.unlocked_until,
         None if state.bolt_thrown else state.operate_at,
@@ -90,7 +92,7 @@ def _happened(settings: Settings, state: State, stamp: Stamp, happening: Happeni
         case TagRead():
             return tag_read(settings, state, stamp, happening)
         case TagUnreadable():
-            return tag_unreadable(settings, state, happening)
+            return tag_unreadable(settings, state, stamp, happening)
         case Answered(answer):
             return answered(settings, state, stamp, answer)
         case Commanded(command):
@@ -128,6 +130,8 @@ def _happened(settings: Settings, state: State, stamp: Stamp, happening: Happeni
             return state, []
         case Started():
             return _started(state, stamp, happening)
+        case Ending():
+            return runs_end(settings, state)
         case _:
             assert_never(happening)
 
@@ -176,8 +180,9 @@ def _journal_reported(settings: Settings, state: State, reported: JournalReporte
     state = replace(state, journal_writable=writable)
     if not writable:  # what was not recorded has not happened: no tap can pass, no operator starts after it
         kept = tuple(tap for tap in state.passes if tap <= reported.sequence)
+        runs = tuple(run for run in state.runs if run.tap is None or run.tap <= reported.sequence)
         operate_at = None if settings.unwritable_refuses else state.operate_at
-        state, effects = undo(settings, replace(state, passes=kept, operate_at=operate_at), reported.sequence)
+        state, effects = undo(settings, replace(state, passes=kept, runs=runs, operate_at=operate_at), reported.sequence)
         state = replace(state, sequence=reported.sequence)
     state, more = notice(state, "journal_unwritable", raised=not writable, detail=reported.trouble or "")
     return state, effects + more
@@ -202,6 +207,7 @@ _DUE = (
     _clock_due,
     stand,
     asks_due,
+    runs_due,
     disarm_due,
     exit_due,
     operate_due,

@@ -69,6 +69,27 @@ class Disarming:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Refusals of one tag at one reader for one reason, one soon after the other (refusals.py).
+
+    `tap` is the first one's event (None: in another journal); `times` how many came since something was last written of it,
+    from `first_at` to `last_at`. `many` counts unknown tags together.
+    """
+
+    tap: int | None
+    access_point: AccessPointId
+    tag: TagHash | None
+    reason: str
+    disagreed: bool
+    many: bool = False
+    times: int = 0
+    first_at: datetime
+    last_at: datetime
+    last: float
+    write_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """Everything the door knows of itself. `sequence` is the journal's last; instants are monotonic seconds.
 
@@ -104,6 +125,7 @@ class State:
     exit_until: float | None = None
     exit_stuck_at: float | None = None
     passes: tuple[int, ...] = ()
+    runs: tuple[Run, ...] = ()
     contact_open: bool | None = None
     bolt_thrown: bool | None = None
     bolt_late_at: float | None = None

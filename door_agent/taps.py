@@ -14,7 +14,8 @@ from access_contract.vocabulary import ClockQuality, Moment, Reason, TagHash, ta
 from door_agent import commands
 from door_agent.granting import conclude
 from door_agent.happenings import Count, Effect, SendAsk, Show, Stamp, TagRead, TagUnreadable
-from door_agent.state import REMEMBERED, Done, Settings, State, Waiting, record
+from door_agent.refusals import refused
+from door_agent.state import REMEMBERED, Done, Settings, State, Waiting
 
 
 def tag_read(settings: Settings, state: State, stamp: Stamp, read: TagRead) -> Done:
@@ -34,7 +35,7 @@ def tag_read(settings: Settings, state: State, stamp: Stamp, read: TagRead) -> D
     return state, [*effects, ask]
 
 
-def tag_unreadable(settings: Settings, state: State, unreadable: TagUnreadable) -> Done:
+def tag_unreadable(settings: Settings, state: State, stamp: Stamp, unreadable: TagUnreadable) -> Done:
     """Refuse a tag that gave no number: journaled without one, and shown, so that the person holds it again."""
     what = Tapped(
         access_point=unreadable.access_point,
@@ -48,7 +49,7 @@ def tag_unreadable(settings: Settings, state: State, unreadable: TagUnreadable) 
         unlocked=state.stands_unlocked,
         simulated=settings.simulated,
     )
-    state, effects = record(state, what)
+    state, effects = refused(settings, state, stamp, what)
     return state, [*effects, Show(False, unreadable.access_point)]
 
 
