@@ -182,7 +182,7 @@ def named_tags(
     tx: Connection, *, held_ever_by: Collection[int] = (), keytag_ids: Collection[int] = ()
 ) -> dict[DoorId, list[HeldTag]]:
     """Return these keytags, and all that these people ever held, as each door names them, and who holds them now."""
-    ever = select(assignments.c.keytag_id).where(assignments.c.person_id.in_(held_ever_by), assignments.c.until_at.is_(None))
+    ever = select(assignments.c.keytag_id).where(assignments.c.person_id.in_(held_ever_by))
     these = door_tags.c.keytag_id.in_(ever) if held_ever_by else door_tags.c.keytag_id.in_(keytag_ids)
     found: dict[DoorId, list[HeldTag]] = {}
     for keytag_id, name, person_id, blocked, door_id in tx.execute(_named().where(these)):
