@@ -92,7 +92,7 @@ def block_exposed(tx: Connection, actor: Actor, *, now: datetime, vault: Vault, 
     """
     found = exposed(tx, actor, vault=vault, door_id=door_id)
     if len(found) != count:
-        raise Invalid("count", "It is {count} keytags by now. Look at the list again.", count=len(found))
+        raise Invalid("count", "The list is another by now ({count}). Look at it again.", count=len(found))
     for one in found:
         tags.block_tag(tx, actor, now=now, keytag_id=one.keytag.id, reason="box stolen")
     audit.note(tx, actor, now=now, act="exposed_keytags_blocked", subject=f"door:{door_id}", count=count)
