@@ -137,7 +137,7 @@ def _happened(settings: Settings, state: State, stamp: Stamp, happening: Happeni
 
 
 def _started(state: State, stamp: Stamp, started: Started) -> Done:
-    state = replace(state, nonce=stamp.fresh, clock=stamp.clock, kept_unlocked=False)
+    state = replace(state, nonce=stamp.fresh, clock=stamp.clock)
     return record(state, Booted(version=started.version, continues=started.continues))
 
 

@@ -6,18 +6,23 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from access_contract.entries import Outcome
 from access_contract.messages import (
     Answer,
+    Attention,
     Capture,
     CommandDone,
     Passed,
+    SetMode,
     Tapped,
 )
 from access_contract.snapshot import Right, Rights, Snapshot, TagRights, Window, head_of
-from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, TagNumber, tag_hash
+from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, DoorMode, TagNumber, tag_hash
 from door_agent.happenings import (
     Answered,
+    Commanded,
     ContactMoved,
     Effect,
     Energise,
@@ -111,3 +116,28 @@ def refusals(door: Door) -> list[str | None]:
 def capture(door: Door, *, seconds: float, name: str = "c1") -> Capture:
     until = T0 + timedelta(seconds=door.seconds + seconds)
     return Capture(command=name, nonce=door.state.nonce, until=until)
+
+
+def set_mode(door: Door, mode: DoorMode) -> list[Effect]:
+    """Staff set this door's mode."""
+    return door.happen(Commanded(SetMode(command=f"mode{door.count}", nonce=door.state.nonce, mode=mode)))
+
+
+def hold_right(door: Door, *, extended: bool = False, **said: object) -> None:
+    """Let the known tag's right say this, too."""
+    before = snapshot()
+    right = msgspec.structs.replace(before.tags[tag_hash(KEY, KNOWN)].rights[0], **said)
+    tags = {tag_hash(KEY, KNOWN): TagRights(rights=(right,), extended=extended)}
+    door.hold(msgspec.structs.replace(before, number=before.number + 1, tags=tags))
+
+
+def hold_head(door: Door, number: int, **said: object) -> list[Effect]:
+    """Take on a snapshot of this number whose head says this; `hours` are its unlocking windows."""
+    hours = said.pop("hours", ())
+    kept = {"always": snapshot().window_sets["always"], "hours": hours}
+    return door.hold(msgspec.structs.replace(snapshot(), number=number, window_sets=kept, **said))
+
+
+def raised(door: Door) -> list[tuple[str, bool]]:
+    """Which words needed a person, and no longer did, in order."""
+    return [(what.about, what.raised) for what in door.recorded(Attention) if isinstance(what, Attention)]

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from access_contract.messages import (
     Answer,
     CommandDone,
@@ -70,6 +72,7 @@ def test_mode_unlocked_is_taken_on_again_at_the_start_and_let_go_with_the_mode()
     """The relay stays on only while the mode says so; a tap then pulses nothing."""
     door = Door(link=True)
     door.happen(Commanded(SetMode(command="m", nonce=door.state.nonce, mode=DoorMode.UNLOCKED)))
+    door.state = replace(door.state, kept_unlocked=False)
     assert StayUnlocked(True) in door.happen(Started("1"))
     door.answer(door.happen(TAP), granted=True)
     assert door.pulses == 0
