@@ -27,7 +27,9 @@ from door_agent.loop import Loop, Parts
 from door_agent.machine import Settings, State, empty_head
 from door_agent.mode_file import Kept, parse
 from door_agent.readers.opening import Hearing, opened
+from door_agent.readers.osdp import key_of
 from door_agent.readers.port import Reader
+from door_agent.readers.settings import Osdp
 from door_agent.relays import Lamps, Relay, Watcher, use_pins
 from door_agent.server_keys import ServerKeys
 from door_agent.simulated import Control
@@ -63,6 +65,9 @@ def check(config_file: Path) -> None:
     config = load(config_file)
     read_keys(config_file, config)
     tls_context(config.broker, config_file, settings_of(config_file, config).door)
+    for reader in config.readers:
+        if isinstance(reader, Osdp):
+            key_of(config_file, reader)
 
 
 def state_folder(config_file: Path, config: Config) -> Path:

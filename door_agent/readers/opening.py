@@ -12,6 +12,7 @@ from typing import assert_never
 from access_contract.vocabulary import AccessPointId, Assurance, TagNumber
 from door_agent import happenings as h
 from door_agent.readers.evdev import EvdevReader
+from door_agent.readers.osdp import OsdpReader, key_of
 from door_agent.readers.pcsc import PcscReader
 from door_agent.readers.port import Heard, Reader
 from door_agent.readers.settings import Evdev, Osdp, Pcsc, ReaderSettings, Simulated
@@ -30,7 +31,7 @@ def opened(settings: ReaderSettings, heard: Heard, config_file: Path, *, virtual
         case Evdev():
             return EvdevReader(settings, heard)
         case Osdp():
-            raise NotImplementedError(str(config_file))
+            return OsdpReader(settings, key_of(config_file, settings), heard)
         case _:
             assert_never(settings)
 
