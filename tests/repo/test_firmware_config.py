@@ -42,6 +42,15 @@ def test_the_rule_for_the_reader_names_the_unit_s_user() -> None:
     assert None not in users
 
 
+def test_no_rule_takes_a_usb_device_away() -> None:
+    """The opt-in rules let devices in and shut each bus for later ones: disk, Ethernet and keyboard of the start stay."""
+    lines = (FOLDER / "70-hubkey-usb.rules").read_text(encoding="ascii").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert [line for line in rules if 'authorized}="0"' in line] == []
+    assert [line for line in rules if 'authorized_default}="0"' in line] == [line for line in rules if "usb[0-9]*" in line]
+    assert sum('authorized}="1"' in line for line in rules) >= 5
+
+
 def test_every_file_and_every_line_of_the_boot_pins_is_explained() -> None:
     """Nobody copies a line whose reason is not written down."""
     lines = [line for line in (FOLDER / "boot-pins.txt").read_text(encoding="ascii").splitlines() if not line.startswith("#")]

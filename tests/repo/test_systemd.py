@@ -49,6 +49,20 @@ def test_each_unit_leaves_little_of_the_machine(unit: Path) -> None:
 
 
 @needs_systemd
+@pytest.mark.parametrize("reader", ["evdev", "osdp"])
+def test_what_another_reader_needs_leaves_as_little(reader: str, tmp_path: Path) -> None:
+    """With the devices of a reader that is not PC/SC the door is below 2.0 too, and systemd knows every key."""
+    unit = tmp_path / "door-agent.service"
+    more = (FOLDER.parent / "firmware_config" / f"reader-{reader}.conf").read_text(encoding="utf-8").partition("[Service]\n")[2]
+    text = (FOLDER / "door-agent.service").read_text(encoding="utf-8").replace(f"{INSTALLED}door-agent", "/bin/true")
+    unit.write_text(text.replace("[Install]", f"{more}[Install]"), encoding="utf-8")
+    assert more.count("DeviceAllow=") > 0
+    assert analyze("verify", "--man=no", unit)[1].count(str(unit)) == 0
+    code, said = analyze("security", "--offline=yes", f"--threshold={EXPOSURE_MAX}", "--no-pager", unit)
+    assert code == 0, said.splitlines()[-1]
+
+
+@needs_systemd
 def test_the_door_may_ask_whether_its_clock_is_kept_in_step() -> None:
     """adjtimex is in systemd's clock group, which our other rules take away; without it no door would ever trust its time."""
     unit = (FOLDER / "door-agent.service").read_text(encoding="utf-8")

@@ -21,6 +21,7 @@ from tests.system import debian, parts
 from tests.system.debian import Machine
 from tests.system.pins import PinHistory
 from tests.system.processes import NotReady, Processes, wait_for
+from tests.system.test_package_files import build
 
 _CARD = """
 import sys
@@ -37,21 +38,14 @@ booted = pytest.mark.skipif(_REASON is not None, reason=str(_REASON))
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("package")]
 
 
-def build(folder: Path, release: int, version: str) -> Path:
-    """Return the package of this checkout for Debian `release`, as `make deb` builds it."""
-    wanted = {"RELEASES": str(release), "ARCHITECTURES": "amd64", "VERSION": version}
-    subprocess.run([parts.CHECKOUT / "packaging" / "build", folder], check=True, env={**parts.environment(), **wanted})
-    return folder / f"hubkey-door_{version}~deb{release}_amd64.deb"
-
-
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("dist"), 13, "0.1.0")
+    return build(tmp_path_factory.mktemp("dist"), 13, "amd64")
 
 
 @pytest.fixture(scope="module")
 def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("newer"), 13, "0.1.1")
+    return build(tmp_path_factory.mktemp("newer"), 13, "amd64", "0.1.1")
 
 
 @pytest.fixture
@@ -254,7 +248,7 @@ def test_a_hung_agent_and_a_hung_reader_end_in_a_restart(door: PackagedDoor) -> 
 @pytest.mark.soak
 def test_on_debian_12_it_installs_and_reads_its_settings(tmp_path: Path, processes: Processes) -> None:
     """Unpacked and configured in a Debian 12 that is not booted; the agent's commands run on its Python 3.11."""
-    package = build(tmp_path, 12, "0.1.0")
+    package = build(tmp_path, 12, "amd64")
     with Machine(12, tmp_path / "machine", processes, boot=False) as machine:
         installed = PackagedDoor(machine)
         installed.install(package)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What is in the door's Debian packages, for machines that are not here too: built and looked into, not run."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.system import parts
+
+_ELF_MACHINE = {"amd64": 0x3E, "arm64": 0xB7}
+_PYTHON = {12: "311", 13: "313"}
+needs_dpkg = pytest.mark.skipif(
+    shutil.which("dpkg-deb") is None, reason="dpkg-deb is not on this machine; it is in Debian's package dpkg"
+)
+
+
+def build(folder: Path, release: int, architecture: str, version: str = "0.1.0") -> Path:
+    """Return the package of this checkout, as `make deb` builds it."""
+    wanted = {"RELEASES": str(release), "ARCHITECTURES": architecture, "VERSION": version}
+    subprocess.run([parts.CHECKOUT / "packaging" / "build", folder], check=True, env={**parts.environment(), **wanted})
+    return folder / f"hubkey-door_{version}~deb{release}_{architecture}.deb"
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """The packages for a Pi, by release of Debian."""
+    return {release: build(tmp_path_factory.mktemp("dist"), release, "arm64") for release in _PYTHON}
+
+
+@needs_dpkg
+@pytest.mark.parametrize("release", [12, 13])
+def test_a_package_for_a_pi_holds_what_a_pi_can_run_and_nothing_of_here(release: int, packages: dict[int, Path]) -> None:
+    """Each compiled file is for its processor and Python, all is root's, and neither server nor paths of here are in it."""
+    files = contents(packages[release])
+    compiled = {name: content for name, (_, content) in files.items() if content.startswith(b"\x7fELF")}
+    assert len(compiled) >= 3
+    for name, content in compiled.items():
+        assert int.from_bytes(content[18:20], "little") == _ELF_MACHINE["arm64"], name
+        tag = re.search(r"\.(cpython-(\d+)-aarch64-linux-gnu|abi3)\.so$", name)
+        assert ".libs/" in name or (tag is not None and tag[2] in (None, _PYTHON[release])), name
+    assert {(entry.uid, entry.gid, entry.mode & 0o7022) for entry, _ in files.values() if not entry.issym()} == {(0, 0, 0)}
+    assert [name for name in files if "booking_server" in name or "__pycache__" in name] == []
+    assert [name for name, (_, content) in files.items() if str(parts.CHECKOUT).encode() in content] == []
+
+
+@needs_dpkg
+def test_a_package_puts_everything_where_debian_looks_for_it(packages: dict[int, Path]) -> None:
+    """Program, unit, user, rules and blacklist are in their folders; settings come only from a person or from enrolment."""
+    files = contents(packages[13])
+    wanted = {
+        "usr/bin/door-agent",
+        "opt/hubkey/bin/door-agent",
+        "usr/lib/systemd/system/door-agent.service",
+        "usr/lib/sysusers.d/hubkey-door.conf",
+        "usr/share/polkit-1/rules.d/50-hubkey-door.rules",
+        "usr/lib/udev/rules.d/60-hubkey-door.rules",
+        "usr/lib/modprobe.d/hubkey-nfc.conf",
+        *(f"opt/hubkey/door/{file.relative_to(parts.CHECKOUT)}" for file in (parts.CHECKOUT / "firmware_config").rglob("*.*")),
+    }
+    assert sorted(wanted - files.keys()) == []
+    assert files["usr/share/hubkey-door"][0].linkname == "/opt/hubkey/door/firmware_config"
+    assert [name for name in files if name.startswith(("etc/", "var/"))] == []
+
+
+@needs_dpkg
+def test_one_checkout_gives_the_same_bytes_again(tmp_path: Path, packages: dict[int, Path]) -> None:
+    """Whoever builds the same commit can compare."""
+    again = build(tmp_path, 13, "arm64")
+    assert hashlib.sha256(again.read_bytes()).digest() == hashlib.sha256(packages[13].read_bytes()).digest()
+
+
+def test_the_door_s_lock_agrees_with_the_whole_lock() -> None:
+    """The package brings the versions that are tested, by the same hashes."""
+    whole, door = (locked(name) for name in ("requirements.lock", "requirements-door.lock"))
+    assert {name: whole.get(name) for name in door} == door
+    assert {"cryptography", "gpiozero", "paho-mqtt"} <= door.keys()
+
+
+def locked(name: str) -> dict[str, tuple[str, frozenset[str]]]:
+    """Return version and hashes of each library in a lock file."""
+    blocks = re.split(r"\n(?=\S)", (parts.CHECKOUT / name).read_text(encoding="ascii").replace("\\\n", ""))
+    found = (re.match(r"([a-z0-9-]+)==(\S+)", block) for block in blocks)
+    hashes = (frozenset(re.findall(r"sha256:([0-9a-f]+)", block)) for block in blocks)
+    return {match[1]: (match[2], known) for match, known in zip(found, hashes, strict=True) if match is not None}
+
+
+def contents(package: Path) -> dict[str, tuple[tarfile.TarInfo, bytes]]:
+    """Return each entry of a package that is no folder, by its path, with its bytes."""
+    packed = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], check=True, capture_output=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        return {
+            entry.name.removeprefix("./"): (entry, _bytes(archive, entry))
+            for entry in archive.getmembers()
+            if not entry.isdir()
+        }
+
+
+def _bytes(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
+    content = archive.extractfile(entry) if entry.isfile() else None
+    return content.read() if content is not None else b""
