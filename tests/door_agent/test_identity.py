@@ -103,7 +103,7 @@ def test_a_power_cut_at_any_step_leaves_a_box_that_can_be_enrolled(box: Path, st
     step = 0
     while killed_at(step, lambda: write(box, delivered, key)):
         if identity.identity_folder(box / "state") is None:
-            with pytest.raises(BadConfiguration, match="there are no settings yet|not enrolled yet"):
+            with pytest.raises(BadConfiguration, match=r"there are no settings yet|not enrolled yet"):
                 who(box)
         else:
             assert who(box) == "front"
