@@ -72,7 +72,7 @@ def step(settings: Settings, state: State, stamp: Stamp, happening: Happening) -
 
 def next_due(state: State) -> float | None:
     """Return the monotonic instant by which the machine wants to be stepped, if any."""
-    instants = [*(one.until for one in (*state.waiting, *state.disarming)), *run_instants(state)]
+    instants = [one.until for one in state.waiting] + [one.until for one in state.disarming] + run_instants(state)
     due = (
         state.unlocked_until,
         None if state.bolt_thrown else state.operate_at,

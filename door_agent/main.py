@@ -144,6 +144,7 @@ def _wire(config_file: Path, config: Config, loop: Loop, made: tuple[Any, ...], 
     clock, journal, store, link, keys, folder = made
     watcher = lambda *_: None  # noqa: E731
     readers: dict[AccessPointId, Reader] = {}
+    control: Control | None = None
     if config.simulated.control is not None:
         control = Control(config_file.parent / config.simulated.control, loop.offer, readers)
         ends.callback(control.close)
@@ -175,6 +176,8 @@ def _wire(config_file: Path, config: Config, loop: Loop, made: tuple[Any, ...], 
         mode_file=folder / "mode",
         readers=readers,
     )
+    if control is not None:
+        control.open()
 
 
 def _clock(config_file: Path, config: Config, made_at: datetime) -> Clock:

@@ -46,19 +46,23 @@ class Control:
     """Listens on a unix socket; what is asked goes into the inbox by `put`, a tap to the simulated one of `readers`."""
 
     def __init__(self, path: Path, put: Callable[[h.Happening], None], readers: Mapping[AccessPointId, object]) -> None:
-        """Raise BadConfiguration if the socket cannot be made. `readers` may be filled later."""
+        """`readers` is filled before `open`."""
         self._put, self._path, self._readers = put, path, readers
         self._watchers: list[socket.socket] = []
         self._pins: dict[str, bool] = {"relay": False}
         self._lock = threading.Lock()
         self._server = socket.socket(socket.AF_UNIX)
+
+    def open(self) -> None:
+        """Listen, once the door has all its parts. Raise BadConfiguration if the socket cannot be made."""
+        unheard = self._path.with_name(f"{self._path.name}~")
         try:
-            path.unlink(missing_ok=True)
-            self._server.bind(str(path))
+            unheard.unlink(missing_ok=True)
+            self._server.bind(str(unheard))
+            self._server.listen(16)
+            unheard.rename(self._path)
         except OSError as error:
-            self._server.close()
-            raise BadConfiguration(f"simulated.control is {str(path)!r}, where no socket can be made: {error}") from None
-        self._server.listen(16)
+            raise BadConfiguration(f"simulated.control is {str(self._path)!r}, where no socket can be made: {error}") from None
         threading.Thread(target=self._accept, name="control", daemon=True).start()
 
     def pin_moved(self, pin: str, on: bool) -> None:  # noqa: FBT001
