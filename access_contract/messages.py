@@ -54,6 +54,14 @@ class Request(_Message, tag="request", frozen=True, kw_only=True):
     digest: str | None = None
 
 
+class Renew(_Message, tag="renew", frozen=True, kw_only=True):
+    """Give me my next certificate. `serial` (hex) names the one I have, whose key signed the request (renewing.py)."""
+
+    csr: bytes
+    serial: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{1,40}$")]
+    signature: bytes
+
+
 class Captured(_Message, tag="captured", frozen=True, kw_only=True):
     """The tag tapped while a capture command stood; it opened nothing."""
 
@@ -92,7 +100,7 @@ class Status(_Message, tag="status", frozen=True, kw_only=True):
     known_keys: list[str] = []
 
 
-FromDoor = Ask | Request | Captured | Events | Status
+FromDoor = Ask | Request | Renew | Captured | Events | Status
 
 # --- to a door, inside an envelope -----------------------------------------------------------------------------------
 
@@ -196,8 +204,16 @@ class ServerKeys(_Message, tag="keys", frozen=True, kw_only=True):
     sealing: bytes
 
 
+class Renewed(_Message, tag="renewed", frozen=True, kw_only=True):
+    """The door's next certificate (DER), for the key of its request."""
+
+    certificate: bytes
+
+
 Command = Open | Capture | SetMode
-ToDoor = Answer | Acknowledgement | SnapshotPart | SnapshotCurrent | SnapshotDelta | Open | Capture | SetMode | ServerKeys
+ToDoor = (
+    Answer | Acknowledgement | SnapshotPart | SnapshotCurrent | SnapshotDelta | Open | Capture | SetMode | ServerKeys | Renewed
+)
 
 # --- journal events --------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from access_contract.vocabulary import DoorId
 
 ROOT = "hubkey/v1"
 Up = Literal["ask", "events", "request", "captured"]
-Down = Literal["answer", "acknowledgement", "snapshot", "command", "keys"]
+Down = Literal["answer", "acknowledgement", "snapshot", "command", "keys", "certificate"]
 
 _DOOR_ID = re.compile(r"[a-z][a-z0-9-]{0,31}")
 _UP = re.compile(rf"{ROOT}/door/([a-z][a-z0-9-]{{0,31}})/(?:up/(ask|events|request|captured)|(status))")

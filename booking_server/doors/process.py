@@ -93,6 +93,7 @@ class Hub:
                 clock=self._clock,
                 keyring=self._keyring,
                 demo=config.demo,
+                folder=config.folder,
                 index=self._index,
                 statuses=self._statuses,
                 snapshots=self._snapshots,

@@ -4,15 +4,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
 from access_contract import topics
-from access_contract.messages import MESSAGE_BYTES_MAX, Ask, Captured, Events, FromDoor, Request, Status
+from access_contract.messages import MESSAGE_BYTES_MAX, Ask, Captured, Events, FromDoor, Renew, Request, Status
 from access_contract.vocabulary import DoorId
 from booking_server.civil import can_be_reckoned_with
 
-_SHAPES: dict[str, type[FromDoor]] = {"ask": Ask, "captured": Captured, "events": Events, "request": Request, "status": Status}
+_SHAPES: dict[str, Any] = {
+    "ask": Ask,
+    "captured": Captured,
+    "events": Events,
+    "request": Request | Renew,
+    "status": Status,
+}
 _NUL = b"\\u0000"
 """No word of ours holds it, and PostgreSQL cannot. Events are looked at one by one, in the ledger."""
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
-from access_contract.messages import Ask, Captured, Events, Request, Status
+from access_contract.messages import Acknowledgement, Ask, Captured, Events, Renew, Renewed, Request, Status
 from access_contract.sealing import Unsealable
 from access_contract.snapshot import LiveFacts
 from access_contract.vocabulary import DoorId, Moment, Reason, TagNumber
@@ -25,15 +26,17 @@ from booking_server.doors import service as doors
 from booking_server.doors.alarms import Alarms
 from booking_server.doors.announcing import Announcer
 from booking_server.doors.answering import answer, unsealed
+from booking_server.doors.holes import Holes
 from booking_server.doors.index import Index
 from booking_server.doors.reading import Heard, Unreadable, read
+from booking_server.doors.renewals import give_next
 from booking_server.doors.sending import Sender
 from booking_server.doors.snapshots import Snapshots
 from booking_server.doors.statuses import Statuses
 from booking_server.doors.storing import Dropped, EventStore, Stored
 from booking_server.doors.writer import Shared, Taken, Work, Writer
 from booking_server.errors import NotFound
-from booking_server.ledger.ingest import Sent, count
+from booking_server.ledger.ingest import Sent, count, wanted
 from booking_server.rotating import Keyring
 
 ASKS_REMEMBERED = 4096
@@ -48,6 +51,7 @@ class Parts:
     clock: Clock
     keyring: Keyring
     demo: bool
+    folder: Path
     index: Index
     statuses: Statuses
     snapshots: Snapshots
@@ -66,6 +70,7 @@ class Receiver:
         self._parts = parts
         self._asked: OrderedDict[tuple[DoorId, str], None] = OrderedDict()
         self._told: set[tuple[str, str]] = set()
+        self._holes = Holes()
 
     def received(self, topic: str, content: bytes, retained: bool) -> None:  # noqa: FBT001
         """Take on one message."""
@@ -85,6 +90,8 @@ class Receiver:
             case Heard(door=door, message=Request() as request):
                 if not self._parts.snapshots.requested(door, request.digest):
                     self._drop("unknown_door", door)
+            case Heard(door=door, message=Renew() as asked):
+                self._renew(door, asked)
             case Heard(door=door, message=Events() as events):
                 self._events(door, events)
             case Heard(door=door, message=Captured() as captured):
@@ -125,11 +132,25 @@ class Receiver:
             self._tell("simulated_door", door)
         self._parts.snapshots.reported(door, status)
         self._parts.announcer.reported(door, status, at)
+        if not retained and self._holes.is_stuck(door, status, at):
+            self._ask_for_missing(door, status)
+
+    def _ask_for_missing(self, door: DoorId, status: Status) -> None:
+        """Name to a door exactly what it tells of and has not sent; it may not know that it was lost on the way."""
+        journal, last = status.journal or "", status.last_sequence
+
+        def done(wanted: Acknowledgement | None) -> None:
+            if wanted is not None:
+                self._parts.sender.acknowledge(door, wanted)
+
+        self._put(Work(write=lambda tx: wanted(tx, door_id=door, journal=journal, last=last), done=done))
 
     def _keep(self, tx: Connection, door: DoorId, status: Status, *, retained: bool) -> None:
         doors.keep_status(tx, now=self._parts.clock.now(), door_id=door, status=status, retained=retained)
 
     def _events(self, door: DoorId, events: Events) -> None:
+        self._holes.arrived(door, self._parts.clock.monotonic())
+
         def done(stored: Stored) -> None:
             if isinstance(stored, Dropped):
                 self._tell(stored.cause, door)
@@ -152,6 +173,23 @@ class Receiver:
     def _keep_number(self, tx: Connection, door: DoorId, capture: str, number: TagNumber) -> None:
         vault, now = self._parts.keyring.keys.vault, self._parts.clock.now()
         commands.captured(tx, now=now, vault=vault, door_id=door, capture_id=capture, number=number)
+
+    def _renew(self, door: DoorId, asked: Renew) -> None:
+        def write(tx: Connection) -> Renewed | Dropped:
+            now, folder = self._parts.clock.now(), self._parts.folder
+            try:
+                given = give_next(tx, now=now, state_folder=folder, door=door, asked=asked)
+            except NotFound:
+                return self._counted(tx, "unknown_door", door)
+            return given or self._counted(tx, "not_renewed", door)
+
+        def done(given: Renewed | Dropped) -> None:
+            if isinstance(given, Dropped):
+                self._tell(given.cause, door)
+            else:
+                self._parts.sender.certificate(door, given)
+
+        self._put(Work(write=write, done=done))
 
     def _store(self, door: DoorId, write: Callable[[Connection], None]) -> None:
         """Have `write` done for a door that the server has."""

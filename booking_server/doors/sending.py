@@ -10,6 +10,7 @@ from access_contract.messages import (
     Acknowledgement,
     Answer,
     Command,
+    Renewed,
     ServerKeys,
     SnapshotCurrent,
     SnapshotDelta,
@@ -24,6 +25,7 @@ from booking_server.doors.wire import Wire
 from booking_server.rotating import Keyring
 
 ANSWER_SECONDS, ACKNOWLEDGEMENT_SECONDS, SNAPSHOT_SECONDS, COMMAND_SECONDS, KEYS_SECONDS = 10, 30, 180, 10, 30
+CERTIFICATE_SECONDS = 60
 
 
 class Sender:
@@ -62,6 +64,9 @@ class Sender:
 
     def keys(self, door: DoorId, body: ServerKeys) -> None:
         self._send(door, "keys", body, KEYS_SECONDS)
+
+    def certificate(self, door: DoorId, body: Renewed) -> None:
+        self._send(door, "certificate", body, CERTIFICATE_SECONDS)
 
     def _send(self, door: DoorId, channel: Down, body: ToDoor, seconds: int, *, until: datetime | None = None) -> None:
         if door in self.silenced:

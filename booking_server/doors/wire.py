@@ -26,7 +26,7 @@ from access_contract.vocabulary import DoorId
 
 GROUP = "doors"
 RECONNECT_SECONDS_MAX = 10
-_QOS: dict[Down, int] = {"answer": 0, "acknowledgement": 0, "snapshot": 1, "command": 1, "keys": 1}
+_QOS: dict[Down, int] = {"answer": 0, "acknowledgement": 0, "snapshot": 1, "command": 1, "keys": 1, "certificate": 1}
 
 Received = Callable[[str, bytes, bool], None]
 """Topic, content, and whether the broker had kept it from before."""

@@ -38,6 +38,8 @@ def _event(what: m.What, sequence: int = 7) -> m.Event:
 SAMPLES: dict[str, msgspec.Struct] = {
     "ask": m.Ask(ask="a-1", access_point=IN, sealed=b"\x01\x02\x03", at=AT),
     "request": m.Request(digest="ab" * 32),
+    "renew": m.Renew(csr=b"\x30\x01", serial="a1b2", signature=b"\x30\x02"),
+    "renewed": m.Renewed(certificate=b"\x30\x03"),
     "captured": m.Captured(capture="c-1", sealed=b"\x01\x02\x03"),
     "events": m.Events(events=[msgspec.Raw(b'{"journal":"j-1"}')]),
     "status": m.Status(
