@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -48,6 +49,7 @@ class Link:
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._said = ""
+        self._closed, self._changing = False, threading.Lock()
         self._door, self._keys, self._trusted_now = door, keys, trusted_now
         self._heard, self._changed = heard, changed
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=door, protocol=mqtt.MQTTv5)
@@ -63,10 +65,28 @@ class Link:
 
     def start(self, broker: Broker, config_file: Path) -> None:
         """Connect, now or as soon as the broker is there. Raise BadConfiguration if a certificate cannot be used."""
-        context = tls_context(broker, config_file, self._door)
-        self._client.tls_set_context(context)
+        self._context, self._broker = tls_context(broker, config_file, self._door), broker
+        self._client.tls_set_context(self._context)
         self._client.will_set(topics.status(self._door), msgspec.json.encode(Status(online=False)), qos=1, retain=True)
-        self._client.connect_async(broker.host, broker.port, keepalive=15, clean_start=True)
+        self._connect()
+
+    def change_certificate(self, certificate: Path, key: Path, left: Callable[[], None]) -> None:
+        """Leave without a word and come back with another certificate; `left` is called in between. It waits: not for the loop.
+
+        Raise OSError (ssl.SSLError) if the two do not fit; the line is as it was then.
+        """
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(str(certificate), str(key))
+        with self._changing:
+            if self._closed:
+                return
+            self._client.disconnect()
+            self._client.loop_stop()
+            self._context.load_cert_chain(str(certificate), str(key))
+            left()
+            self._connect()
+
+    def _connect(self) -> None:
+        self._client.connect_async(self._broker.host, self._broker.port, keepalive=15, clean_start=True)
         self._client.loop_start()
 
     def send(self, channel: topics.Up, body: object, *, qos: int) -> None:
@@ -81,6 +101,8 @@ class Link:
 
     def close(self) -> None:
         """Leave so that the broker publishes our last will: the door is offline, however it ended."""
+        with self._changing:
+            self._closed = True
         self._client.disconnect(reasoncode=ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
         self._client.loop_stop()
 

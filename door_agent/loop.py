@@ -30,7 +30,7 @@ from access_contract.messages import (
     ToDoor,
 )
 from access_contract.sealing import seal_number
-from access_contract.vocabulary import AccessPointId, TagNumber, tag_hash
+from access_contract.vocabulary import AccessPointId, ClockQuality, TagNumber, tag_hash
 from door_agent import happenings as h
 from door_agent.clock import Clock
 from door_agent.delivery import Delivery
@@ -43,6 +43,7 @@ from door_agent.machine import Settings, State, next_due, step
 from door_agent.mode_file import Kept, written
 from door_agent.readers.port import Reader, Shown
 from door_agent.relays import Lamps, Relay
+from door_agent.renewing import Renewal
 from door_agent.server_keys import BadKeys, ServerKeys
 from door_agent.snapshots import BadPart, SnapshotStore, write_durably
 from door_agent.syncing import Mark, Syncer, check_beside
@@ -68,6 +69,7 @@ class Parts:
     lamps: Lamps
     link: Link
     keys: ServerKeys
+    renewal: Renewal
     mode_file: Path
     readers: Mapping[AccessPointId, Reader]
 
@@ -137,6 +139,8 @@ class Loop:
                 self.offer(lambda: self._part(body))
             case SnapshotCurrent():
                 self.offer(lambda: self._current(body))
+            case messages.Renewed():
+                self.offer(lambda: self.parts.renewal.taken(body, self.parts.clock.monotonic()))
             case messages.ServerKeys():
                 self.offer(lambda: self._keys_told(body))
             case _:
@@ -298,6 +302,9 @@ class Loop:
 
     def _tick(self) -> None:
         self._look_at_room()
+        clock = self.parts.clock
+        trusted = None if clock.quality() is ClockQuality.UNTRUSTED else clock.now()
+        self.parts.renewal.look(trusted, clock.monotonic(), link_up=self.state.link_up)
         if not self.state.journal_writable and self.parts.journal.has_room:
             self._syncer.probe()
         if not self.parts.snapshots.is_written:
@@ -335,6 +342,7 @@ class Loop:
     # --- the server's word -------------------------------------------------------------------------------------------
 
     def _connected(self) -> None:
+        self.parts.renewal.connected()
         self._delivery.connected()
         self._ask_for_snapshot()
 

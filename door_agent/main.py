@@ -31,6 +31,7 @@ from door_agent.readers.osdp import key_of
 from door_agent.readers.port import Reader
 from door_agent.readers.settings import Osdp
 from door_agent.relays import Lamps, Relay, Watcher, use_pins
+from door_agent.renewing import Outside, Renewal
 from door_agent.server_keys import ServerKeys
 from door_agent.simulated import Control
 from door_agent.snapshots import Held, SnapshotStore
@@ -173,11 +174,22 @@ def _wire(config_file: Path, config: Config, loop: Loop, made: tuple[Any, ...], 
         lamps=lamps,
         link=link,
         keys=keys,
+        renewal=_renewal(config_file, config, loop, link, folder),
         mode_file=folder / "mode",
         readers=readers,
     )
     if control is not None:
         control.open()
+
+
+def _renewal(config_file: Path, config: Config, loop: Loop, link: Link, folder: Path) -> Renewal:
+    outside = Outside(
+        send=lambda body: link.send("request", body, qos=1), change_line=link.change_certificate, put=loop.put, drop=link.drop
+    )
+    try:
+        return Renewal(loop.settings.door, config_file.parent / config.broker.certificate, folder, outside)
+    except (OSError, ValueError) as error:
+        raise BadConfiguration(f"{config_file}: broker.certificate is {config.broker.certificate!r}: {error}") from None
 
 
 def _clock(config_file: Path, config: Config, made_at: datetime) -> Clock:
