@@ -28,7 +28,7 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """An aware instant; on the wire RFC 3339 in UTC ending in Z."""
 
 
-class Window(msgspec.Struct, frozen=True, array_like=True, order=True):
+class Window(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
     """A half-open span of time: `start` belongs to it, `end` does not."""
 
     start: Instant
@@ -38,7 +38,7 @@ class Window(msgspec.Struct, frozen=True, array_like=True, order=True):
         return self.start <= now < self.end
 
 
-class Right(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Right(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Why a tag may pass: a grant or a booking, at some access points, within a named set of windows.
 
     `cause` is the server's own reference ("grant:7", "booking:12"); the door only repeats it.
@@ -57,7 +57,7 @@ class Right(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     starts_unlocking: bool = False
 
 
-class TagRights(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TagRights(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """All the rights of one tag at one door. `refused` outranks them (server only: a door never holds such a tag).
 
     `extended` gives the holder the longer of the door's two times, at the lock and until the leaf is held open.

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
+from itertools import chain
 from typing import TypeVar
 
 from msgspec import structs
@@ -30,7 +31,7 @@ from access_contract.snapshot import (
 )
 from access_contract.vocabulary import DoorId, TagHash
 from booking_server.access.holdings import Holdings
-from booking_server.access.rules import HeldTag, Hours, OwnHours
+from booking_server.access.rules import Holder, Hours, OwnHours
 
 Bucket = Mapping[TagHash, TagRights]
 WindowSets = Mapping[str, tuple[Window, ...]]
@@ -130,25 +131,23 @@ def index_of_door(
     expiry_days: int,
     change: int,
     now: datetime,
-    tags: Iterable[HeldTag],
+    tags: Iterable[tuple[TagHash, Holder]],
     holdings: Holdings,
     unlocking: OwnHours | None = None,
     lock_down: LockDown | None = None,
 ) -> DoorRights:
     """Return all that is known of who may pass `door`, refused tags among them, as of rights change `change`."""
     buckets: dict[str, dict[TagHash, TagRights]] = {}
-    uses: Counter[int] = Counter()
-    for tag in tags:
-        held = holdings.at(door, tag)
+    for tag, holder in tags:
+        held = holdings.at(door, holder)
         if held is not None:
-            buckets.setdefault(tag.hash[:2], {})[tag.hash] = held
-            uses[id(held)] += 1
+            buckets.setdefault(tag[:2], {})[tag] = held
     head = head_of_door(door, rules, expiry_days, change, now, unlocking, lock_down)
     sets = {**holdings.window_sets}
     if unlocking is not None:
         sets[unlocking.hours.name] = unlocking.hours.windows
     digests = {name: digest for name, bucket in buckets.items() if (digest := _digest_of(bucket, holdings.exact))}
-    named = holdings.names(uses)
+    named = holdings.names(Counter(map(id, chain.from_iterable(bucket.values() for bucket in buckets.values()))))
     _count(named, _named_by_head(head), 1)
     return _made(head, sets, named, buckets, digests, None)
 

@@ -12,11 +12,13 @@ from collections.abc import Iterable, Mapping
 
 from access_contract.snapshot import Right, TagRights, Window, exact
 from access_contract.vocabulary import AccessPointId, DoorId, Reason
-from booking_server.access.rules import HeldRight, HeldTag
+from booking_server.access.rules import HeldRight, Holder
 
 Opens = Mapping[int, set[tuple[str, str]]]
 """opened_points by area."""
 Points = tuple[AccessPointId, ...]
+_NOWHERE: dict[int, Points] = {}
+_UNMADE = TagRights()
 
 
 class Holdings:
@@ -36,20 +38,22 @@ class Holdings:
         for held in self._of_person.values():
             held.sort(key=lambda right: right.cause)
 
-    def at(self, door: DoorId, tag: HeldTag) -> TagRights | None:
-        """Return what the tag holds at the door; None for one that the door need not know."""
-        if tag.refused is not None:
-            return self._refused(tag.refused)
-        mine = () if tag.person_id is None else self._of_person.get(tag.person_id, ())
-        if not mine:
+    def at(self, door: DoorId, holder: Holder) -> TagRights | None:
+        """Return what a tag of this holder holds at the door; None for one that the door need not know."""
+        person_id, refused, extended = holder
+        if refused is not None:
+            return self._refused(refused)
+        mine = None if person_id is None else self._of_person.get(person_id)
+        if mine is None:
             return None
-        points = self._points.get(door, {})
-        leads = tuple(points.get(right.area_id, ()) for right in mine)
-        key = (tag.person_id, leads, tag.extended)
-        if key not in self._made:
+        points = self._points.get(door, _NOWHERE)
+        leads = tuple([points.get(right.area_id, ()) for right in mine])
+        key = (person_id, leads, extended)
+        found = self._made.get(key, _UNMADE)
+        if found is _UNMADE:
             rights = tuple(self._right(right, to) for right, to in zip(mine, leads, strict=True) if to)
-            self._made[key] = TagRights(rights=rights, extended=tag.extended) if rights else None
-        return self._made[key]
+            found = self._made[key] = TagRights(rights=rights, extended=extended) if rights else None
+        return found
 
     def exact(self, held: TagRights) -> bytes:
         """Return the exact bytes of what `at` returned."""

@@ -19,7 +19,7 @@ from booking_server.access import service as access
 from booking_server.access.door_rights import DoorRights, head_of_door, index_of_door
 from booking_server.access.expanding import held_rights, own_hours
 from booking_server.access.holdings import Holdings
-from booking_server.access.rules import HeldRight, HeldTag, OwnHours, Point, opened_points
+from booking_server.access.rules import HeldRight, Holder, OwnHours, Point, opened_points
 from booking_server.access.service import Change
 from booking_server.doors import lock_down
 from booking_server.doors import service as doors
@@ -46,10 +46,10 @@ def build(tx: Connection, *, now: datetime, only: Collection[DoorId] | None = No
     """Return for each door (or for these) all that is known of who may pass it: nobody where it is out of use."""
     told = _told(tx, now, only)
     if all(one.door.retired_at is not None for one in told):
-        return {one.door.id: _built(tx, one, now, _NOBODY, set(), set()) for one in told}
-    holdings = _holdings(tx, held_rights(tx, now))
-    suspended, longer = people.suspended(tx), people.with_longer_time(tx)
-    return {one.door.id: _built(tx, one, now, holdings, suspended, longer) for one in told}
+        return {one.door.id: _built(tx, one, now, _NOBODY, {}) for one in told}
+    holdings, suspended, longer = _holdings(tx, held_rights(tx, now)), people.suspended(tx), people.with_longer_time(tx)
+    holders = {tag.keytag_id: _holder(tag, suspended, longer) for tag in tags.keytags_in_hand(tx)}
+    return {one.door.id: _built(tx, one, now, holdings, holders) for one in told}
 
 
 def access_points(tx: Connection) -> tuple[Point, ...]:
@@ -96,7 +96,7 @@ def _take_on(
     holdings = _holdings(tx, held_rights(tx, now, holders))
     suspended, longer = people.suspended(tx, holders), people.with_longer_time(tx, holders)
     for door in in_use:
-        wanted = {tag.hash: holdings.at(door, _held(tag, suspended, longer)) for tag in named.get(door, ())}
+        wanted = {tag.hash: holdings.at(door, _holder(tag, suspended, longer)) for tag in named.get(door, ())}
         after[door] = after[door].with_tags(number, wanted, holdings.window_sets)
 
 
@@ -111,9 +111,7 @@ def _head(told: _Door, number: int, now: datetime) -> Head:
     return head_of_door(door.id, door.rules, door.snapshot_expiry_days, number, now, told.unlocking, told.lock_down)
 
 
-def _built(
-    tx: Connection, told: _Door, now: datetime, holdings: Holdings, suspended: Collection[int], longer: Collection[int]
-) -> DoorRights:
+def _built(tx: Connection, told: _Door, now: datetime, holdings: Holdings, holders: Mapping[int, Holder]) -> DoorRights:
     door, in_use = told.door, told.door.retired_at is None
     return index_of_door(
         door=door.id,
@@ -121,7 +119,7 @@ def _built(
         expiry_days=door.snapshot_expiry_days if in_use else 1,
         change=access.latest_change(tx),
         now=now,
-        tags=(_held(tag, suspended, longer) for tag in tags.held_tags(tx, door.id)) if in_use else (),
+        tags=((name, holders[tag]) for tag, name in tags.names_at_door(tx, door.id) if tag in holders) if in_use else (),
         holdings=holdings,
         unlocking=told.unlocking,
         lock_down=told.lock_down,
@@ -149,10 +147,10 @@ def _holdings(tx: Connection, rights: Iterable[HeldRight]) -> Holdings:
     return Holdings(rights, {area: opened_points(points, parents, area) for area in {right.area_id for right in rights}})
 
 
-def _held(tag: tags.HeldTag, suspended: Collection[int], longer: Collection[int]) -> HeldTag:
+def _holder(tag: tags.InHand | tags.HeldTag, suspended: Collection[int], longer: Collection[int]) -> Holder:
     reason = None
     if tag.blocked:
         reason = Reason.TAG_BLOCKED
     elif tag.person_id in suspended:
         reason = Reason.MEMBER_SUSPENDED
-    return HeldTag(hash=tag.hash, person_id=tag.person_id, refused=reason, extended=tag.person_id in longer)
+    return Holder(tag.person_id, reason, tag.person_id in longer)

@@ -10,12 +10,12 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from access_contract.snapshot import Window
-from access_contract.vocabulary import AccessPointId, DoorId, Reason, TagHash
+from access_contract.vocabulary import AccessPointId, DoorId, Reason
 
 HORIZON = timedelta(days=35)
 
@@ -58,11 +58,9 @@ class HeldRight:
     starts_unlocking: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldTag:
-    """A tag as one door names it, who holds it, why it is refused if it is, and whether the holder needs longer."""
+class Holder(NamedTuple):
+    """Who holds a tag, why it is refused if it is, and whether the holder needs longer at a door."""
 
-    hash: TagHash
     person_id: int | None
     refused: Reason | None = None
     extended: bool = False

@@ -7,10 +7,10 @@ doors in the transaction that makes the tag. Nobody is ever shown more than the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Row, and_, func, insert, select, tuple_, update
 
@@ -47,6 +47,14 @@ class HeldTag(NamedTuple):
 
     keytag_id: int
     hash: TagHash
+    person_id: int | None
+    blocked: bool
+
+
+class InHand(NamedTuple):
+    """A keytag that somebody holds, or that is blocked."""
+
+    keytag_id: int
     person_id: int | None
     blocked: bool
 
@@ -176,6 +184,20 @@ def held_tags(tx: Connection, door_id: str) -> Iterator[HeldTag]:
     """Return every keytag as this door names it, and who holds it now. They are read as they are taken."""
     for keytag_id, name, person_id, blocked, _ in tx.execute(_named().where(door_tags.c.door_id == door_id)):
         yield HeldTag(keytag_id, TagHash(name), person_id, bool(blocked))
+
+
+def names_at_door(tx: Connection, door_id: str) -> Iterable[tuple[int, TagHash]]:
+    """Return every keytag and how this door names it. They are read as they are taken."""
+    here = (door_tags.c.door_id == door_id) & door_tags.c.former.is_(False)
+    found = tx.execute(select(door_tags.c.keytag_id, door_tags.c.tag_hash).where(here))
+    return cast("Iterable[tuple[int, TagHash]]", found)
+
+
+def keytags_in_hand(tx: Connection) -> list[InHand]:
+    """Return every keytag that somebody holds now, or that is blocked."""
+    blocked = keytags.c.blocked_at.is_not(None)
+    found = select(keytags.c.id, assignments.c.person_id, blocked).select_from(keytags.outerjoin(assignments, _now_held()))
+    return [InHand(row[0], row[1], bool(row[2])) for row in tx.execute(found.where(blocked | assignments.c.id.is_not(None)))]
 
 
 def named_tags(

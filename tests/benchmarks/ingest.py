@@ -65,7 +65,7 @@ def _hub(file: Path) -> dict[str, list[TagHash]]:
         desk.tag(person, TagNumber(b"\x04" + number.to_bytes(6, "big")))
         desk.grant(person, site, from_day=date(2026, 1, 1))
     with database.read() as tx:
-        known = {f"d{n}": [held.hash for held in tags.held_tags(tx, f"d{n}")] for n in range(DOORS)}
+        known = {f"d{n}": [name for _, name in tags.names_at_door(tx, f"d{n}")] for n in range(DOORS)}
     database.close()
     return known
 

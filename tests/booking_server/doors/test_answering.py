@@ -13,7 +13,7 @@ from access_contract.snapshot import DoorRules, LiveFacts, Window, decode, unpac
 from access_contract.vocabulary import AccessPointId, DoorId, Moment, Reason, TagNumber, tag_hash
 from booking_server.access.door_rights import DoorRights, index_of_door
 from booking_server.access.holdings import Holdings
-from booking_server.access.rules import HeldRight, HeldTag, Point, hours_of, opened_points
+from booking_server.access.rules import HeldRight, Holder, Point, hours_of, opened_points
 from booking_server.access.snapshots import snapshot_of
 from booking_server.doors.answering import answer
 
@@ -27,8 +27,8 @@ def _index() -> DoorRights:
     window = Window(NOW - timedelta(hours=1), NOW + timedelta(hours=1))
     opens = opened_points([Point(door_id=DOOR, point=IN, from_area_id=None, to_area_id=2)], {1: None, 2: 1}, 2)
     tags = [
-        HeldTag(hash=tag_hash(KEY, ADMITTED), person_id=1),
-        HeldTag(hash=tag_hash(KEY, BLOCKED), person_id=1, refused=Reason.TAG_BLOCKED),
+        (tag_hash(KEY, ADMITTED), Holder(1)),
+        (tag_hash(KEY, BLOCKED), Holder(1, Reason.TAG_BLOCKED)),
     ]
     right = HeldRight(cause="grant:7", person_id=1, area_id=2, hours=hours_of("now", (window,)))
     rules = DoorRules()
