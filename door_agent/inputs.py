@@ -22,13 +22,13 @@ def watch(pin: int, circuit: Circuit, moved: Callable[[bool], None], *, mock_res
 
     `mock_rest` says whether it is active at rest, for mock pins, which nothing holds.
     """
-    device: Any = import_module("gpiozero").Button(pin, bounce_time=_BOUNCE_SECONDS)
+    device: Any = import_module("gpiozero").DigitalInputDevice(pin, pull_up=True, bounce_time=_BOUNCE_SECONDS)
     closed_is_active = circuit == "circuit_closed"
     if mock_rest is not None and mock_rest is closed_is_active:
         device.pin.drive_low()
-    device.when_pressed = lambda: moved(closed_is_active)
-    device.when_released = lambda: moved(not closed_is_active)
-    moved(device.is_pressed is closed_is_active)
+    device.when_activated = lambda: moved(closed_is_active)
+    device.when_deactivated = lambda: moved(not closed_is_active)
+    moved(device.is_active is closed_is_active)
     return device
 
 
