@@ -139,7 +139,7 @@ class PackagedDoor:
 
 @booted
 def test_a_first_installation_starts_nothing_and_says_what_is_next(machine: Machine, package: Path) -> None:
-    """Without settings the unit waits, its user and folders are there, and a purge takes all of it away again."""
+    """Without settings the unit waits; user, folders and rules are as they should be; a purge takes all of it away again."""
     said = PackagedDoor(machine).install(package)
     assert "door-agent enrol" in said
     assert machine.run("systemctl is-enabled door-agent; systemctl is-active door-agent", code=None) == "enabled\ninactive"
@@ -148,6 +148,8 @@ def test_a_first_installation_starts_nothing_and_says_what_is_next(machine: Mach
         == "root hubkey-door 750\nhubkey-door hubkey-door 700"
     )
     assert "there are no settings yet" in machine.run("door-agent check", code=1)
+    machine.run("systemd-analyze verify door-agent.service && systemd-analyze security --threshold=19 door-agent.service")
+    machine.run("udevadm verify /usr/lib/udev/rules.d/60-hubkey-door.rules /usr/share/hubkey-door/70-hubkey-usb.rules")
     machine.run("dpkg --purge hubkey-door")
     assert machine.run("ls -d /etc/hubkey /var/lib/hubkey-door /opt/hubkey /usr/bin/door-agent 2>/dev/null", code=None) == ""
 
