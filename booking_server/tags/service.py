@@ -187,9 +187,9 @@ def held_tags(tx: Connection, door_id: str) -> Iterator[HeldTag]:
 
 
 def names_at_door(tx: Connection, door_id: str) -> Iterable[tuple[int, TagHash]]:
-    """Return every keytag and how this door names it. They are read as they are taken."""
+    """Return every keytag and how this door names it."""
     here = (door_tags.c.door_id == door_id) & door_tags.c.former.is_(False)
-    found = tx.execute(select(door_tags.c.keytag_id, door_tags.c.tag_hash).where(here))
+    found = tx.execute(select(door_tags.c.keytag_id, door_tags.c.tag_hash).where(here)).all()
     return cast("Iterable[tuple[int, TagHash]]", found)
 
 
