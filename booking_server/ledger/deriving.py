@@ -21,6 +21,7 @@ from access_contract.entries import Outcome, outcome_in_mode_unlocked
 from access_contract.messages import ClockSynced, CommandDone, Event, Passed, Tapped
 from access_contract.vocabulary import ClockQuality, DoorMode
 from booking_server import civil
+from booking_server.ledger.repeating import add_again, times_again
 from booking_server.ledger.rules import Holding, Made, booking_of, dated, holder_at, merged
 from booking_server.ledger.tables import entries, entry_people, event_bytes, events, taps
 
@@ -97,6 +98,7 @@ def derive(tx: Connection, lookups: Lookups, *, now: datetime, stored: Sequence[
     late = {one.event.journal for one in stored if one.event.sequence <= last_seen[one.event.journal]}
     entered = _tapped(tx, lookups, stored, _earlier(tx, late))
     entered += _passed(tx, stored)
+    add_again(tx, [one.event for one in stored])
     _enter(tx, lookups, entered)
     for one in stored:
         if isinstance(one.event.what, CommandDone):
@@ -106,11 +108,11 @@ def derive(tx: Connection, lookups: Lookups, *, now: datetime, stored: Sequence[
 
 
 def _earlier(tx: Connection, journals: Collection[str]) -> list[Event]:
-    """Return the outcomes and settings of the clock stored in these journals: events may overtake the taps they speak of."""
+    """Return what was stored of these journals that speaks of other events: it may overtake the taps it speaks of."""
     if not journals:
         return []
     joined = event_bytes.join(events, events.c.id == event_bytes.c.event_id)
-    wanted = events.c.journal.in_(journals) & events.c.kind.in_(("passed", "clock_synced"))
+    wanted = events.c.journal.in_(journals) & events.c.kind.in_(("passed", "refused_again", "clock_synced"))
     found = tx.execute(select(event_bytes.c.content).select_from(joined).where(wanted).order_by(events.c.id))
     return [event for content in found.scalars() if (event := event_of(content)) is not None]
 
@@ -132,7 +134,10 @@ def _tapped(tx: Connection, lookups: Lookups, stored: Sequence[Stored], earlier:
     holdings = lookups.holdings(tx, set(keytags.values()))
     unlocked = {point for one in new if (point := _unlocked_point(one)) is not None}
     targets = lookups.targets(tx, unlocked) if unlocked else {}
+    again = times_again(around)
     rows = [_tap_row(one, around, keytags, holdings, _outcome(one, outcomes, targets)) for one in new]
+    for one, row in zip(new, rows, strict=True):
+        row["again"] = 0 if row["granted"] else again.get((one.event.journal, one.event.sequence), 0)
     tx.execute(insert(taps), rows)
     counted = [(one, row) for one, row in zip(new, rows, strict=True) if row["outcome"] and Outcome(row["outcome"]).counts]
     return [_Tap(hash=one.hash, **{name: row[name] for name in _NAMES}) for one, row in counted]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, exists, select, update
 
 from access_contract.vocabulary import ClockQuality
 from booking_server.doors import service as doors
@@ -24,10 +24,17 @@ def forget_old_taps(tx: Connection, *, now: datetime) -> int:
         before = now - timedelta(days=door.log_days)
         old = (taps.c.door_id == door.id) & (taps.c.at < before) & _settled(before)
         tx.execute(delete(event_bytes).where(event_bytes.c.event_id.in_(select(taps.c.event_id).where(old))))
+        tx.execute(delete(event_bytes).where(event_bytes.c.event_id.in_(_naming_a_tag(door.id, before))))
         tx.execute(update(forks).where((forks.c.door_id == door.id) & (forks.c.received_at < before)).values(content=b""))
         named = old & (taps.c.person_id.is_not(None) | taps.c.keytag_id.is_not(None))
         forgotten += tx.execute(update(taps).where(named).values(person_id=None, keytag_id=None)).rowcount
     return forgotten
+
+
+def _naming_a_tag(door_id: str, before: datetime) -> Select[tuple[int]]:
+    """Select the events, other than taps, that name a tag and that the server has had since `before`."""
+    kinds = events.c.kind.in_(("refused_again", "disarm_requested"))
+    return select(events.c.id).where((events.c.door_id == door_id) & kinds & (events.c.received_at < before))
 
 
 def _settled(before: datetime) -> ColumnElement[bool]:

@@ -23,7 +23,7 @@ from booking_server.ledger.deriving import Lookups, Stored, Target, date_for_goo
 from booking_server.ledger.rules import MISSING_MAX, up_to
 from booking_server.ledger.tables import counters, event_bytes, events, forks, journals
 
-__all__ = ["Lookups", "Sent", "Target", "count", "ingest", "ingest_all"]
+__all__ = ["Lookups", "Sent", "Target", "count", "ingest", "ingest_all", "wanted"]
 
 MONOTONIC_MAX_MS = 10**13
 _PAIRS_MAX = 400
@@ -223,8 +223,8 @@ def _acknowledge(tx: Connection, journals_now: dict[str, _Journal]) -> dict[str,
             rows.append(
                 {"which": journal, "reached": reached, "last": last, "until": _complete_until(tx, journal, before, reached)}
             )
-        gaps = sorted(set(range(reached + 1, min(last, reached + 10 * MISSING_MAX))) - set(known))[:MISSING_MAX]
-        said[journal] = Acknowledgement(journal=journal, up_to=reached, missing=gaps, forked=before.forked)
+        missing = _missing(reached, last - 1, known)
+        said[journal] = Acknowledgement(journal=journal, up_to=reached, missing=missing, forked=before.forked)
     if rows:
         values: dict[str, Any] = {
             "up_to": bindparam("reached"),
@@ -235,11 +235,28 @@ def _acknowledge(tx: Connection, journals_now: dict[str, _Journal]) -> dict[str,
     return said
 
 
+def wanted(tx: Connection, *, door_id: str, journal: str, last: int) -> Acknowledgement | None:
+    """Return what to say to a door that holds `journal` up to `last` and does not send what is not here; None if all is."""
+    row = tx.execute(select(journals).where(journals.c.journal == journal)).one_or_none()
+    if row is not None and row.door_id != door_id:
+        return None
+    reached = 0 if row is None else row.up_to
+    missing = _missing(reached, last, _stored_after(tx, journal, reached))
+    return Acknowledgement(journal=journal, up_to=reached, missing=missing) if missing else None
+
+
+def _missing(reached: int, last: int, known: Iterable[int]) -> list[int]:
+    """Return the first sequences up to `last` that are not here, no more than a door may send at once and a message holds."""
+    return sorted(set(range(reached + 1, min(last + 1, reached + 10 * MISSING_MAX))) - set(known))[:MISSING_MAX]
+
+
 def _beyond(tx: Connection, journal: str, before: _Journal) -> list[int]:
     """Return the stored sequences after the unbroken run; without a gap before, that is what just came."""
-    if before.last_seen == before.up_to:
-        return list(before.came)
-    after = select(events.c.sequence).where((events.c.journal == journal) & (events.c.sequence > before.up_to))
+    return list(before.came) if before.last_seen == before.up_to else _stored_after(tx, journal, before.up_to)
+
+
+def _stored_after(tx: Connection, journal: str, reached: int) -> list[int]:
+    after = select(events.c.sequence).where((events.c.journal == journal) & (events.c.sequence > reached))
     return list(tx.execute(after).scalars())
 
 

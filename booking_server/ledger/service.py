@@ -49,7 +49,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tap:
-    """A tag read once at a door. `person_id` and `person_name` are None where the door's log does not name it."""
+    """A tag read at a door; a refused one `again` so many more times right after.
+
+    `person_id` and `person_name` are None where the door's log does not name it.
+    """
 
     event_id: int
     door_id: str
@@ -63,6 +66,7 @@ class Tap:
     clock: str
     outcome: str | None
     simulated: bool
+    again: int
     person_id: int | None
     person_name: str | None
 

@@ -85,6 +85,7 @@ taps = Table(
     Column("simulated", Boolean, nullable=False),
     Column("keytag_id", Integer, ForeignKey("keytags.id"), nullable=True),
     Column("person_id", Integer, ForeignKey("people.id"), nullable=True, index=True),
+    Column("again", Integer, nullable=False, server_default="0"),
 )
 Index("ix_taps_door_at", taps.c.door_id, taps.c.at)
 Index("ix_taps_at", taps.c.at)

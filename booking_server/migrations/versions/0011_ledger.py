@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Nothing yet."""
+"""How often a refused tap was repeated right after."""
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0011"
 down_revision = "0010"
@@ -8,8 +11,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.add_column("taps", sa.Column("again", sa.Integer(), nullable=False, server_default="0"))
 
 
 def downgrade() -> None:
-    pass
+    op.drop_column("taps", "again")

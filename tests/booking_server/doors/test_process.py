@@ -19,9 +19,11 @@ from sqlalchemy import select, text
 from access_contract.entries import Outcome
 from access_contract.messages import (
     MESSAGE_BYTES_MAX,
+    Acknowledgement,
     Answer,
     Capture,
     Captured,
+    Closed,
     CommandDone,
     Events,
     Open,
@@ -153,6 +155,27 @@ def test_events_count_once_however_often_they_come(server: Server, hub: Hub, doo
     assert [(tap.granted, tap.outcome) for tap in hub.desk.taps()] == [(True, "entered")]
     made = [entry for month in months(hub) for entry in hub.desk.entries(month)]
     assert [(entry.person_id, entry.space_id, entry.simulated) for entry in made] == [(hub.aino, hub.room, False)]
+
+
+@ON_SQLITE
+def test_a_door_is_asked_for_what_it_holds_and_does_not_send(server: Server, hub: Hub, door: MakeDoor) -> None:
+    """A door that tells twice of events which never came is told by number which ones, and what it then sends is stored."""
+    server.start()
+    with door("room") as room:
+        written = [room.write(Closed()) for _ in range(5)]
+        room.send(written[0], written[3])
+        assert room.acknowledged().missing == [2, 3]
+        room.report(journal=room.journal, last_sequence=5, acknowledged=1)
+        wait_for(
+            lambda: (
+                len(room.of(Acknowledgement)) > 1 or room.report(journal=room.journal, last_sequence=5, acknowledged=1) == ""
+            ),
+            "the server asks",
+            limit_seconds=30,
+        )
+        assert room.acknowledged(2).missing == [2, 3, 5]
+        room.send(written[1], written[2], written[4])
+        assert room.acknowledged(3) == Acknowledgement(journal=room.journal, up_to=5)
 
 
 def tapped_and_entered(door: FakeDoor, hub: Hub, number: TagNumber, *, simulated: bool = False) -> tuple[bytes, bytes]:

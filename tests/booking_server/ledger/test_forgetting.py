@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from access_contract.messages import Tapped
+from access_contract.messages import RefusedAgain, Tapped
 from access_contract.vocabulary import TagHash
 from booking_server.doors import service as doors
 from booking_server.ledger.forgetting import forget_old_taps
@@ -37,6 +37,16 @@ def test_names_go_after_the_doors_days_and_the_count_stays(room: Room) -> None:
     room.send(*room.story())
     with database.read() as tx:
         assert len(tx.execute(select(entries.c.id)).all()) == 2
+
+
+def test_what_repeated_a_tap_names_the_tag_no_longer_than_the_tap(room: Room) -> None:
+    """The bytes of a counted refusal carry the tag as the door names it: they go with the door's days."""
+    again = RefusedAgain(tap=1, access_point=IN, tag=room.tag, reason="no_grant", times=4, first_at=NOW, last_at=NOW)
+    room.send(written(2, again, 0))
+    with room.hub.desk.database.write() as tx:
+        forget_old_taps(tx, now=NOW + timedelta(days=800))
+        kept = tx.execute(select(event_bytes.c.content)).scalars().all()
+    assert not any(room.tag.encode() in content for content in kept)
 
 
 def test_another_doors_days_are_its_own(room: Room) -> None:

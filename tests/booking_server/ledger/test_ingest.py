@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import select
 
 from access_contract.entries import Outcome
-from access_contract.messages import FIRST_PREVIOUS, Acknowledgement, ClockSynced, Event, Passed, Tapped, What
+from access_contract.messages import FIRST_PREVIOUS, Acknowledgement, ClockSynced, Event, Passed, RefusedAgain, Tapped, What
 from access_contract.vocabulary import AccessPointId, ClockQuality, DoorMode, TagHash, tag_hash
 from booking_server.doors import service as doors
 from booking_server.doors.lookups import HubLookups
 from booking_server.ledger import service as ledger
-from booking_server.ledger.ingest import ingest
+from booking_server.ledger.ingest import ingest, wanted
 from booking_server.ledger.tables import counters, entries, events, taps
 from booking_server.places import service as places
 from booking_server.tags import service as tags
@@ -101,6 +101,39 @@ def test_one_message_or_many_come_to_the_same(room: Room, order: Sequence[int]) 
     said = room.send(*(room.story()[number] for number in [*order, *order]))
     room.check_story()
     assert (said[0].up_to, said[0].missing, said[0].forked) == (5, [], False)
+
+
+@pytest.mark.parametrize("order", ORDERS[::17])
+@pytest.mark.parametrize("together", [False, True])
+def test_what_repeats_a_refused_tap_is_added_to_it_once(room: Room, order: Sequence[int], together: bool) -> None:  # noqa: FBT001
+    """A refusal and its repetitions, in whatever order, each sent twice, are one tap with their sum; a granted tap has none."""
+    refused = msgspec.structs.replace(room.tap(), granted=False, reason="no_grant")
+    again = [
+        RefusedAgain(tap=1, access_point=IN, tag=room.tag, reason="no_grant", times=times, first_at=NOW, last_at=NOW)
+        for times in (4, 2**31 - 1)
+    ]
+    other = msgspec.structs.replace(again[0], tap=4)
+    story = [written(n, what, n) for n, what in enumerate([refused, again[0], again[1], room.tap(), other], 1)]
+    sent = [story[position] for position in order]
+    for message in [sent, sent] if together else [[content] for content in (*sent, *sent)]:
+        room.send(*message)
+    with room.hub.desk.database.read() as tx:
+        told = ledger.recent_taps(tx, HOST)
+        assert [(tap.granted, tap.again) for tap in told] == [(True, 0), (False, 10**9)]
+        assert ledger.newest_entry(tx) == 0
+
+
+def test_a_door_is_asked_for_exactly_what_it_did_not_send(room: Room) -> None:
+    """Of what a door tells of, what is not here, by number; not more than it may send at once; nothing of a stranger's."""
+    room.send(*(written(n, room.tap(), n) for n in (1, 2, 5)))
+    with room.hub.desk.database.write() as tx:
+        assert wanted(tx, door_id="room", journal="j", last=7) == Acknowledgement(journal="j", up_to=2, missing=[3, 4, 6, 7])
+        assert wanted(tx, door_id="room", journal="j", last=2) is None
+        assert wanted(tx, door_id="other", journal="j", last=7) is None
+        asked = wanted(tx, door_id="room", journal="new", last=1_000_000)
+    assert asked is not None
+    assert (asked.up_to, asked.missing) == (0, [*range(1, 101)])
+    assert len(msgspec.json.encode(asked)) < 1000
 
 
 def test_another_event_under_a_known_number_is_a_fork(room: Room) -> None:
