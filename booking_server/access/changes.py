@@ -44,6 +44,12 @@ def latest_change(tx: Connection) -> int:
     return int(tx.execute(select(func.coalesce(func.max(rights_changes.c.number), 0))).scalar_one())
 
 
+def latest_change_of(tx: Connection, person_id: int) -> int:
+    """Return the number of the last change that names a person; 0 before the first."""
+    number = func.coalesce(func.max(rights_changes.c.number), 0)
+    return int(tx.execute(select(number).where(rights_changes.c.person_id == person_id)).scalar_one())
+
+
 def changes_after(tx: Connection, number: int) -> list[Change]:
     """Return the changes after `number`, in order."""
     wanted = (rights_changes.c.number, rights_changes.c.person_id, rights_changes.c.door_id, rights_changes.c.cause)

@@ -30,7 +30,7 @@ rights_changes = Table(
     metadata,
     Column("number", Integer, primary_key=True, autoincrement=True),
     Column("at", UtcDateTime, nullable=False),
-    Column("person_id", Integer, nullable=True),
+    Column("person_id", Integer, nullable=True, index=True),
     Column("door_id", String(32), nullable=True),
     Column("cause", String(60), nullable=False),
     sqlite_autoincrement=True,

@@ -25,7 +25,7 @@ from access_contract.vocabulary import DoorId
 from booking_server import schema
 from booking_server.config import BadConfiguration, Config, clock_of
 from booking_server.db import Database
-from booking_server.doors import commands
+from booking_server.doors import commands, knowing
 from booking_server.doors import service as doors
 from booking_server.doors.alarms import Alarms
 from booking_server.doors.announcing import Announcer
@@ -80,6 +80,7 @@ class Hub:
         self._keyring, self._clock = Keyring(config.folder), clock_of(config)
         self._config, self._database = config, database
         self._forgotten_on: date | None = None
+        self._confirmed: dict[DoorId, int] = {}
         self._wire = Wire(identity=config.broker.identity, tls=_tls(config))
         schema.must_be_current(database)
         self._writer, self._statuses, self._index = Writer(database), Statuses(), Index(database, self._keyring.keys.vault)
@@ -127,6 +128,7 @@ class Hub:
             states = doors.door_states(tx)
         self._statuses.begin([DoorId(door) for door, state in states.items() if state.online], self._clock.monotonic())
         self._alarms.begin({DoorId(door): state.status for door, state in states.items()})
+        self._snapshots.begin({DoorId(door): state.status for door, state in states.items()})
         self._wire.start(self._config.broker.host, self._config.broker.port, self._receiver.received)
 
     def _follow(self, notice: Notice, stopping: threading.Event) -> None:
@@ -145,6 +147,14 @@ class Hub:
                 self._look_at_doors()
                 self._snapshots.changed(self._index.refresh(self._clock.now()))
                 self._dispatcher.look()
+            self._confirm()
+
+    def _confirm(self) -> None:
+        """Keep which doors say that they hold what is right up to the last change known, once for each."""
+        known, holders = self._snapshots.holders()
+        new = [door for door in holders if self._confirmed.get(door, -1) < known]
+        if new and self._writer.put(Work(write=lambda tx: knowing.confirm(tx, new, known), done=lambda _: None)):
+            self._confirmed.update(dict.fromkeys(new, known))
 
     def _look_at_doors(self) -> None:
         """Say nothing more to stolen boxes, before anything else is told, and have them put out; know who shares an alarm."""

@@ -62,13 +62,14 @@ class AccessPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorState:
-    """What a door last said of itself, and when the server heard it say anything."""
+    """What a door last said of itself, when the server heard it say anything, and up to which rights change it has them all."""
 
     door_id: str
     online: bool
     changed_at: datetime
     heard_at: datetime
     status: Status
+    rights_known: int = 0
 
 
 def doors(tx: Connection) -> list[Door]:
@@ -282,4 +283,5 @@ def _state(row: Row[Any]) -> DoorState:
         changed_at=row.changed_at,
         heard_at=row.heard_at,
         status=msgspec.convert(row.status, Status, strict=False),
+        rights_known=row.rights_known,
     )

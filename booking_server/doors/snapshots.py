@@ -7,7 +7,7 @@ What a door holds is what it says that it holds, and nothing else.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from access_contract.messages import Status
 from access_contract.vocabulary import DoorId
@@ -23,7 +23,18 @@ class Snapshots:
     def __init__(self, index: Index, statuses: Statuses, sender: Sender, courier: Courier) -> None:
         self._index, self._statuses, self._sender, self._courier = index, statuses, sender, courier
         self._boots: dict[DoorId, str | None] = {}
+        self._held: dict[DoorId, tuple[int, str | None]] = {}
         self._one_at_a_time = threading.Lock()
+
+    def begin(self, said: Mapping[DoorId, Status]) -> None:
+        """Take what each door said last before this process started: what it holds does not change while it is away."""
+        for door, status in said.items():
+            self._held.setdefault(door, (status.snapshot_number, status.snapshot_digest))
+
+    def holders(self) -> tuple[int, list[DoorId]]:
+        """Return the number of a rights change, and the doors that by their own word hold what is right up to it."""
+        known, held = self._index.known.number, dict(self._held)
+        return known, [door for door, (number, digest) in held.items() if self._index.is_current(door, number, digest)]
 
     def requested(self, door: DoorId, digest: str | None) -> bool:
         """Bring a door what it asks for, or say that it has it. False for a door that the server does not have."""
@@ -46,6 +57,8 @@ class Snapshots:
     def reported(self, door: DoorId, status: Status) -> None:
         """Bring a door what it says that it does not hold, unless that is on its way or the door is further than we are."""
         current = self._index.snapshot(door)
+        if status.online:
+            self._held[door] = status.snapshot_number, status.snapshot_digest
         if not status.online or self._boots.get(door) != status.boot:
             self._boots[door] = status.boot
             self._courier.forget(door)

@@ -96,6 +96,7 @@ door_status = Table(
     Column("changed_at", UtcDateTime, nullable=False),
     Column("heard_at", UtcDateTime, nullable=False),
     Column("status", JSON, nullable=False),
+    Column("rights_known", Integer, nullable=False, server_default="0"),
 )
 
 door_journals = Table(

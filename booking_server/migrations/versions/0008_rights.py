@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Unlocking hours, lock-downs of a site, and what a grant or a person may have beyond passing."""
+"""Unlocking hours, lock-downs of a site, what a grant or a person may have beyond passing, and up to where each door knows."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -40,9 +40,13 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_lock_downs_site_id", "lock_downs", ["site_id"])
+    op.add_column("door_status", sa.Column("rights_known", sa.Integer(), nullable=False, server_default="0"))
+    op.create_index("ix_rights_changes_person_id", "rights_changes", ["person_id"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_rights_changes_person_id", "rights_changes")
+    op.drop_column("door_status", "rights_known")
     op.drop_table("lock_downs")
     op.drop_table("unlocking_hours")
     for table, column in reversed(FLAGS):
