@@ -137,7 +137,6 @@ class Renewal:
     def _has_taken_on(self, folder: Path, certificate: Certificate) -> None:
         self._folder, self._certificate, self._new_key = folder, certificate, None
         self._try_until = None
-        self._raised = self._raised or None  # a warning that stands is taken back at the next look
         _log.info("certificate renewed", door=self._door, ends=certificate.not_valid_after_utc.isoformat())
 
     def _failed(self, why: str) -> None:
