@@ -21,7 +21,7 @@ from booking_server.broker.rereading import have_reread
 from booking_server.broker.settings import write_revocations
 from booking_server.config import Config
 from booking_server.db import one_at_a_time
-from booking_server.doors import enrolment
+from booking_server.doors import boxes, enrolment
 from booking_server.doors import service as doors
 from booking_server.doors.enrolment import NewBox
 from booking_server.doors.tables import enrolments as table
@@ -56,10 +56,8 @@ def approve(
     code: str,
     replaces: bool = False,
 ) -> Approved | WrongCode:
-    """Make the waiting box the box of a door, its history kept. `replaces` takes away every certificate that the door had.
-
-    The line of a replaced box ends as soon as the new one comes in under its name. Raise Invalid at the field; NotFound;
-    NotAllowed.
+    """Make the waiting box the box of a door, its history kept. `replaces` takes away every certificate that the door had, and
+    the process that speaks with the doors ends the old box's line. Raise Invalid at the field; NotFound; NotAllowed.
     """
     actor.must_be(Role.HOST)
     one_at_a_time(tx, "enrolments")
@@ -70,10 +68,12 @@ def approve(
     has_box = _check_door(tx, config, door_id, replaces=replaces)
     if typed != box.code:
         return _wrong(tx, actor, now, box)
-    if has_box:
-        pki.revoke(config.folder, door_id, now=now)
+    serials = [f"{one.serial_number:x}" for one in pki.certificates(config.folder, door_id)]
+    boxes.replace_box(tx, actor, now=now, vault=load_keys(config.folder).vault, door_id=door_id, serials=serials)
+    pki.revoke(config.folder, door_id, now=now, serials=serials)
+    was_revoked = pki.is_revoked(config.folder, door_id)
     _deliver(tx, now, config, box, door_id)
-    if has_box:
+    if was_revoked:
         write_revocations(config)
         have_reread(config)
     about = {"address": box.address, "hardware": box.hardware, "replaces": has_box}

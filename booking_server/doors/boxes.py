@@ -143,6 +143,11 @@ def waiting(tx: Connection, *, now: datetime) -> list[Revocation]:
     return [Revocation(**row._mapping) for row in tx.execute(_undone().where(free).order_by(table.c.id))]
 
 
+def is_being_put_out(tx: Connection, door_id: str) -> bool:
+    """True while a wish to put this door's box out is not carried out."""
+    return tx.execute(_undone().where(table.c.door_id == door_id)).first() is not None
+
+
 def take(tx: Connection, *, now: datetime, revocation_id: int) -> bool:
     """Take a wish to carry it out; False if another did."""
     free = or_(table.c.taken_at.is_(None), table.c.taken_at < now - TAKEN_FOR)

@@ -151,6 +151,7 @@ def test_a_wish_is_carried_out_by_one_process_and_by_another_if_that_died(hub: H
     with hub.desk.database.write() as tx:
         wish = _stolen(tx, hub)
         assert [one.id for one in boxes.waiting(tx, now=NOW)] == [wish.id]
+        assert boxes.is_being_put_out(tx, "room")
         assert boxes.take(tx, now=NOW, revocation_id=wish.id)
         assert not boxes.take(tx, now=NOW, revocation_id=wish.id)
         assert boxes.waiting(tx, now=NOW) == []
@@ -158,6 +159,7 @@ def test_a_wish_is_carried_out_by_one_process_and_by_another_if_that_died(hub: H
         assert boxes.take(tx, now=minutes_later, revocation_id=wish.id)
         boxes.done(tx, now=minutes_later, revocation_id=wish.id, became="ended")
         assert boxes.waiting(tx, now=LATER) == []
+        assert not boxes.is_being_put_out(tx, "room")
         last = boxes.last_revocation(tx, "room")
     assert last is not None
     assert (last.became, last.done_at, last.by) == ("ended", minutes_later, ADMINISTRATOR.name)
