@@ -14,9 +14,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.door_agent.test_agent import NUMBER, write_door
+from tests.door_agent.test_identity import made as delivered_to
 from tests.system import debian, parts
 from tests.system.debian import Machine
 from tests.system.pins import PinHistory
@@ -32,6 +34,17 @@ read = card.was_read.wait(3)
 Event().wait(0.03)
 card.take_away()
 sys.exit(not read)
+"""
+_ENROL = """
+import sys
+from pathlib import Path
+sys.path.insert(0, "/opt/hubkey/door")
+import msgspec
+from access_contract.enrolling import Delivered
+from door_agent.enrolling_here import write_identity
+delivered = msgspec.json.decode(Path("/root/delivered").read_bytes(), type=Delivered)
+key = Path("/root/key").read_bytes()
+write_identity(Path("/etc/hubkey/door.toml"), Path("/var/lib/hubkey-door"), delivered, key, was=None, say=print)
 """
 _REASON = debian.why_not()
 booted = pytest.mark.skipif(_REASON is not None, reason=str(_REASON))
@@ -152,6 +165,21 @@ def test_a_first_installation_starts_nothing_and_says_what_is_next(machine: Mach
     machine.run("udevadm verify /usr/lib/udev/rules.d/60-hubkey-door.rules /usr/share/hubkey-door/70-hubkey-usb.rules")
     machine.run("dpkg --purge hubkey-door")
     assert machine.run("ls -d /etc/hubkey /var/lib/hubkey-door /opt/hubkey /usr/bin/door-agent 2>/dev/null", code=None) == ""
+
+
+@booted
+@pytest.mark.soak
+def test_what_root_enrolled_is_the_agent_s_to_read(machine: Machine, package: Path) -> None:
+    """Settings, keys and certificate that `sudo door-agent enrol` wrote are good for the user that the agent runs as."""
+    PackagedDoor(machine).install(package)
+    delivered, key = delivered_to("front", 1)
+    (machine.root / "root/delivered").write_bytes(msgspec.json.encode(delivered))
+    (machine.root / "root/key").write_bytes(key)
+    (machine.root / "root/enrol.py").write_text(_ENROL)
+    machine.run("python3 -I /root/enrol.py")
+    assert machine.run("runuser -u hubkey-door door-agent check") == "/etc/hubkey/door.toml: good"
+    assert machine.run("find /var/lib/hubkey-door ! -user hubkey-door") == ""
+    assert machine.run("runuser -u nobody door-agent check", code=1) != ""
 
 
 @booted
