@@ -84,10 +84,13 @@ class FakeDoor:
 
     def report(self, **status: Any) -> str:
         """Say how it is, under a new nonce, and return that."""
-        nonce = secrets.token_hex(8)
-        said = Status(online=True, at=_CLOCK.now(), boot="b", nonce=nonce, **status)
+        said = self.status(**status)
         self.publish(topics.status(self.id), msgspec.json.encode(said), retain=True)
-        return nonce
+        assert said.nonce is not None
+        return said.nonce
+
+    def status(self, **status: Any) -> Status:
+        return Status(online=True, at=_CLOCK.now(), boot="b", nonce=secrets.token_hex(8), **status)
 
     def ask(self, number: TagNumber, *, name: str | None = None) -> Answer:
         """Ask whether a tag may pass, and return the answer."""
