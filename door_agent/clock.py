@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The one place of the agent where time is read, and where it is said how far the wall clock is trusted.
 
-"Now" never goes back behind the last instant it gave. It never sets the machine's clock. Any thread may ask.
+"Now" never goes back behind the last instant that was known. It never sets the machine's clock. Any thread may ask.
 """
 
 from __future__ import annotations
@@ -20,20 +20,28 @@ _STA_UNSYNC = 0x0040
 _TIME_ERROR = 5
 _SET_BACK = timedelta(seconds=5)
 """What a correction may take back without doubt; a leap second and a first rough setting are smaller."""
+_BEHIND = timedelta(minutes=10)
+"""How far a clock that is in step may be behind what was known at the start: the server's clock may be ahead of it."""
+SOFTWARE_BUILT = datetime(2026, 1, 1, tzinfo=UTC)
+"""It is later than that, whatever a clock says."""
 
 
 class Clock(Protocol):
-    """`now` aware and UTC, never going back; `monotonic` in seconds for every timer; `quality` of the wall time."""
+    """`now` aware and UTC, not before any instant that was known; `monotonic` in seconds for every timer; `quality` of the
+    wall time; `known` the last instant that has certainly come, None if it is not to be kept."""
 
     def now(self) -> datetime: ...
     def monotonic(self) -> float: ...
     def quality(self) -> ClockQuality: ...
+    def known(self) -> datetime | None: ...
 
 
 class SystemClock:
     """The machine's clock, trusted once the kernel says that something keeps it in step.
 
-    Set back while we run, it stands still until it has caught up, and is not trusted: one of its two times was wrong.
+    What is known: what was when we started, an instant of the wall clock while it is trusted, and that time goes on from there
+    while nothing keeps the clock in step. A time that nobody vouched for binds nothing: set right, it may go back. Set back
+    behind what was known, the clock is not trusted and stands still until it has caught up: one of its two times was wrong.
     """
 
     def __init__(
@@ -42,56 +50,71 @@ class SystemClock:
         *,
         read: Callable[[], datetime] = lambda: datetime.now(UTC),
         is_synced: Callable[[], bool] = lambda: _kernel_is_synced(),
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._last = not_before or datetime(2026, 1, 1, tzinfo=UTC)
-        self._seen = datetime(1970, 1, 1, tzinfo=UTC)
-        self._read, self._is_synced = read, is_synced
+        self._known = max(not_before or SOFTWARE_BUILT, SOFTWARE_BUILT)
+        self._trusted = datetime(1970, 1, 1, tzinfo=UTC)
+        self._read, self._is_synced, self._monotonic = read, is_synced, monotonic
+        self._looked_at = monotonic()
         self._was_synced = False
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
-        with self._lock:
-            wall = self._read()
-            self._seen = max(self._seen, wall)
-            self._last = max(self._last, wall)
-            return self._last
+        return self._look()[0]
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return self._monotonic()
 
     def quality(self) -> ClockQuality:
-        if self._read() < self._seen - _SET_BACK:
-            return ClockQuality.UNTRUSTED
-        if self._is_synced():
-            self._was_synced = True
-            return ClockQuality.SYNCED
-        return ClockQuality.HOLDOVER if self._was_synced else ClockQuality.UNTRUSTED
+        return self._look()[1]
+
+    def known(self) -> datetime | None:
+        self._look()
+        return self._known
+
+    def _look(self) -> tuple[datetime, ClockQuality]:
+        with self._lock:
+            wall, synced, at = self._read(), self._is_synced(), self._monotonic()
+            passed, self._looked_at = timedelta(seconds=at - self._looked_at), at
+            in_step = synced or self._was_synced
+            if not in_step:
+                self._known += passed
+                return max(self._known, wall), ClockQuality.UNTRUSTED
+            if wall < self._trusted - _SET_BACK or wall < self._known - _BEHIND:
+                return self._known, ClockQuality.UNTRUSTED
+            self._was_synced, self._trusted = True, max(self._trusted, wall)
+            self._known = max(self._known, wall)
+            return self._known, ClockQuality.SYNCED if synced else ClockQuality.HOLDOVER
 
 
 class TurnedClock:
-    """The machine's clock plus the seconds written in a file. Only with demo = true; counts as synced."""
+    """The machine's clock plus the seconds written in a file. Only with demo = true; trusted unless `untrusted` follows."""
 
-    def __init__(self, offset_file: Path | None) -> None:
-        self._file = offset_file
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
         self._last = datetime(2000, 1, 1, tzinfo=UTC)
 
     def now(self) -> datetime:
-        self._last = max(self._last, datetime.now(UTC) + timedelta(seconds=self._offset_seconds()))
+        seconds, *_ = self._words()
+        self._last = max(self._last, datetime.now(UTC) + timedelta(seconds=float(seconds)))
         return self._last
 
     def monotonic(self) -> float:
         return time.monotonic()
 
     def quality(self) -> ClockQuality:
-        return ClockQuality.SYNCED
+        return ClockQuality.UNTRUSTED if "untrusted" in self._words() else ClockQuality.SYNCED
 
-    def _offset_seconds(self) -> float:
+    def known(self) -> datetime | None:
+        return None
+
+    def _words(self) -> list[str]:
         if self._file is None:
-            return 0.0
+            return ["0"]
         try:
-            return float(self._file.read_text(encoding="ascii") or 0)
+            return self._file.read_text(encoding="ascii").split() or ["0"]
         except FileNotFoundError:
-            return 0.0
+            return ["0"]
 
 
 def _kernel_is_synced() -> bool:

@@ -55,7 +55,9 @@ class Journal:
         self.last_trusted_at: datetime | None = None
         try:
             self._db = self._opened()
-            self._marks: dict[str, int] = dict(self._db.execute("select id, acknowledged from journal order by place").fetchall())
+            self._marks: dict[str, int] = dict(
+                self._db.execute("select id, acknowledged from journal order by place").fetchall()
+            )
             self._forgotten = dict(self._marks)
             self.waiting = count_waiting(self._db)
         except sqlite3.Error as error:

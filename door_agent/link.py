@@ -11,6 +11,7 @@ import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ from door_agent.config import Broker
 from door_agent.errors import BadConfiguration
 
 _log = structlog.get_logger("link")
+_NO_CHECK_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL, for which `ssl` has no name."""
 
 
 class Link:
@@ -50,9 +53,11 @@ class Link:
         self.counts: Counter[str] = Counter()
         self._said = ""
         self._closed, self._changing = False, threading.Lock()
+        self._undated = False
         self._door, self._keys, self._trusted_now = door, keys, trusted_now
         self._heard, self._changed = heard, changed
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=door, protocol=mqtt.MQTTv5)
+        self._client.on_pre_connect = self._on_pre_connect
         self._client.on_connect = self._on_connect
         self._client.on_connect_fail = lambda *_: self._say("the broker cannot be reached")
         self._client.on_disconnect = self._on_disconnect
@@ -66,6 +71,7 @@ class Link:
     def start(self, broker: Broker, config_file: Path) -> None:
         """Connect, now or as soon as the broker is there. Raise BadConfiguration if a certificate cannot be used."""
         self._context, self._broker = tls_context(broker, config_file, self._door), broker
+        self._dated_flags = self._context.verify_flags
         self._client.tls_set_context(self._context)
         self._client.will_set(topics.status(self._door), msgspec.json.encode(Status(online=False)), qos=1, retain=True)
         self._connect()
@@ -99,6 +105,15 @@ class Link:
     def publish_status(self, status: Status) -> None:
         self._client.publish(topics.status(self._door), msgspec.json.encode(status), qos=1, retain=True)
 
+    def date_anew(self) -> None:
+        """Once the clock is trusted, break a connection made without it: the next looks at the dates of certificates."""
+        if self._undated and self._trusted_now() is not None:
+            opened: Any = self._client.socket()
+            if opened is not None:
+                self._undated = False
+                with suppress(OSError):  # of TLS nothing is taken down here: another thread reads
+                    socket.socket.shutdown(opened, socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Leave so that the broker publishes our last will: the door is offline, however it ended."""
         with self._changing:
@@ -111,6 +126,13 @@ class Link:
         self.counts[cause] += 1
         if self.counts[cause] == 1:
             _log.warning("message dropped", cause=cause)
+
+    def _on_pre_connect(self, _client: mqtt.Client, _data: Any) -> None:
+        """Without a trusted clock believe what the hub's own authority signed, whatever dates it bears: else no door whose
+        clock is at 1970 could ever tell what happened."""
+        undated = self._trusted_now() is None
+        self._context.verify_flags = ssl.VerifyFlags(self._dated_flags | (_NO_CHECK_TIME if undated else 0))
+        self._undated = undated
 
     def _on_socket_open(self, _client: mqtt.Client, _data: Any, opened: Any) -> None:
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -35,6 +35,7 @@ from door_agent import happenings as h
 from door_agent.clock import Clock
 from door_agent.delivery import Delivery
 from door_agent.errors import JournalUnwritable
+from door_agent.floor import keep_floor
 from door_agent.inbox import Inbox
 from door_agent.journal import Journal
 from door_agent.journal_file import suspected
@@ -53,6 +54,7 @@ _log = structlog.get_logger("door")
 _STATUS_SECONDS = 10.0
 _ASK_AGAIN_SECONDS = 10.0
 _NEARLY_FULL, _ROOM_AGAIN = 0.9, 0.8
+_FLOOR_SECONDS = 600.0
 Item = h.Happening | Callable[[], None] | None
 
 
@@ -71,6 +73,7 @@ class Parts:
     keys: ServerKeys
     renewal: Renewal
     mode_file: Path
+    floor_file: Path
     readers: Mapping[AccessPointId, Reader]
 
 
@@ -115,11 +118,13 @@ class Loop:
                 self._syncer.sync((self.parts.journal.id, self.parts.journal.sequence))
             if not self.parts.journal.checked:
                 check_beside(self.parts.journal.file, lambda why: self.broken(suspected(self.parts.journal.file, why)))
+            self._floor_at = self.parts.clock.monotonic() + _FLOOR_SECONDS
             self._handle(h.Started(self.version))
             self._watchdog.ready()
             while self._once():
                 pass
             self._handle(h.Ending())
+            self._syncer.also(self._keep_floor)
         finally:
             with ExitStack() as ends:  # one that cannot be closed keeps none of the others on
                 for output in (self.parts.disarm, self.parts.operator, self.parts.relay):
@@ -262,6 +267,7 @@ class Loop:
     def _upkeep(self) -> None:
         now = self.parts.clock.monotonic()
         self._pet(now)
+        self.parts.link.date_anew()
         self._look_at_disk(now)
         if now >= self._tick_at:
             self._tick_at = now + _STATUS_SECONDS
@@ -300,8 +306,14 @@ class Loop:
         detail = f"{journal.waiting} of {journal.events_max} events wait for the server" if raised else ""
         self._handle(h.Noticed("journal_full", raised, detail))
 
+    def _keep_floor(self) -> None:
+        keep_floor(self.parts.floor_file, self.parts.clock)
+
     def _tick(self) -> None:
         self._look_at_room()
+        if self.parts.clock.monotonic() >= self._floor_at:
+            self._floor_at = self.parts.clock.monotonic() + _FLOOR_SECONDS
+            self._syncer.also(self._keep_floor)
         clock = self.parts.clock
         trusted = None if clock.quality() is ClockQuality.UNTRUSTED else clock.now()
         self.parts.renewal.look(trusted, clock.monotonic(), link_up=self.state.link_up)

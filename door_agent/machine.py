@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import assert_never
 
-from access_contract.messages import Booted, ClockSynced
-from access_contract.vocabulary import ClockQuality
+from access_contract.messages import Booted
 from door_agent.commands import capture_due, commanded
+from door_agent.doubt import clock_due
 from door_agent.granting import alarm_moved, disarm_due, operate_due
 from door_agent.happenings import (
     AlarmMoved,
@@ -149,13 +149,6 @@ def _each(parts: Iterable[Callable[[Settings, State, Stamp], Done]], settings: S
     return state, effects
 
 
-def _clock_due(_settings: Settings, state: State, stamp: Stamp) -> Done:
-    before, state = state.clock, replace(state, clock=stamp.clock)
-    if before is ClockQuality.UNTRUSTED and stamp.clock is not ClockQuality.UNTRUSTED and state.sequence > 0:
-        return record(state, ClockSynced())
-    return state, []
-
-
 def _slow_due(_settings: Settings, state: State, stamp: Stamp) -> Done:
     if state.slow_until is None or state.slow_until > stamp.monotonic:
         return state, []
@@ -204,7 +197,7 @@ def _reader_moved(state: State, moved: ReaderMoved) -> Done:
 
 
 _DUE = (
-    _clock_due,
+    clock_due,
     stand,
     asks_due,
     runs_due,

@@ -20,6 +20,7 @@ from door_agent.clock import Clock, SystemClock, TurnedClock
 from door_agent.config import Config, load
 from door_agent.errors import BadConfiguration, JournalUnwritable
 from door_agent.files import Keys, read_keys, settings_of
+from door_agent.floor import floor_of
 from door_agent.inputs import watch_all
 from door_agent.journal import Journal
 from door_agent.link import Link, tls_context
@@ -127,7 +128,7 @@ def _loop(
     for about, trouble in (("snapshot_lost", store.trouble), ("mode_lost", mode_trouble), ("journal_lost", _lost(journal))):
         if trouble is not None:
             loop.put(h.Noticed(about, True, trouble))
-    clock = _clock(config_file, config, held.head.made_at)
+    clock = _clock(config_file, config, floor_of(folder / "floor", (held.head.made_at, journal.last_trusted_at)))
     link = Link(
         settings.door,
         lambda: believed.signing,
@@ -176,6 +177,7 @@ def _wire(config_file: Path, config: Config, loop: Loop, made: tuple[Any, ...], 
         keys=keys,
         renewal=_renewal(config_file, config, loop, link, folder),
         mode_file=folder / "mode",
+        floor_file=folder / "floor",
         readers=readers,
     )
     if control is not None:
@@ -192,9 +194,9 @@ def _renewal(config_file: Path, config: Config, loop: Loop, link: Link, folder: 
         raise BadConfiguration(f"{config_file}: broker.certificate is {config.broker.certificate!r}: {error}") from None
 
 
-def _clock(config_file: Path, config: Config, made_at: datetime) -> Clock:
+def _clock(config_file: Path, config: Config, floor: datetime | None) -> Clock:
     if not config.demo:
-        return SystemClock(made_at)
+        return SystemClock(floor)
     offset = config.simulated.clock
     return TurnedClock(None if offset is None else config_file.parent / offset)
 

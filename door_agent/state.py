@@ -138,6 +138,7 @@ class State:
     journal_writable: bool = True
     slow_until: float | None = None
     clock: ClockQuality = ClockQuality.UNTRUSTED
+    doubted_since: float | None = None
     readers: tuple[tuple[AccessPointId, str | None], ...] = ()
     attention: tuple[str, ...] = ()
 

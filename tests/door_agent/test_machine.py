@@ -141,6 +141,20 @@ def test_a_clock_that_becomes_trusted_is_said_once() -> None:
     assert len(door.recorded(ClockSynced)) == 1
 
 
+def test_a_clock_that_is_doubted_for_long_needs_a_person() -> None:
+    """After a quarter of an hour, once; it clears when the clock is trusted, and a short doubt is nobody's business."""
+    door = Door()
+    door.clock = ClockQuality.UNTRUSTED
+    for _ in range(20):
+        door.happen(TimePassed(), after=60)
+    door.clock = ClockQuality.SYNCED
+    door.happen(TimePassed())
+    door.clock = ClockQuality.UNTRUSTED
+    door.happen(TimePassed(), after=60)
+    said = [what for what in door.recorded(Attention) if isinstance(what, Attention)]
+    assert [(what.about, what.raised) for what in said] == [("clock_untrusted", True), ("clock_untrusted", False)]
+
+
 def test_a_reader_that_goes_away_needs_attention_until_it_is_back() -> None:
     """Of two readers both must be there; the word is raised and cleared once."""
     door = Door()
