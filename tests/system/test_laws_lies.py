@@ -93,6 +93,8 @@ def test_law_4_forged_foreign_old_and_unasked_words_open_nothing(hub: OneDoor) -
         impostor.say("command", impostor.sealed(good("after", nonce)))
         wait_for(lambda: impostor.was_done("after"), "what came after the replay was heard")
         assert len(hub.door.pins.rises("relay", since)) == 1
+        for cause in ("bad_signature", "wrong_door", "expired", "malformed", "too_short", "replayed_command"):
+            assert f"cause={cause}" in hub.door.said()
 
 
 def test_law_4_a_replayed_answer_opens_nothing(hub: OneDoor) -> None:

@@ -16,12 +16,14 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography import x509
 
+from access_contract.messages import Status
 from booking_server.audit import service as audit
 from booking_server.broker import pki
 from booking_server.broker.settings import write_revocations
 from booking_server.cli import main
 from booking_server.config import load
 from booking_server.db import Database
+from booking_server.doors import service as doors
 from booking_server.keys import load_keys
 from door_agent.config import load as load_door
 from door_agent.main import check as check_door
@@ -155,6 +157,49 @@ def test_revoking_is_written_down(settings: Path, door: str, tmp_path: Path) -> 
     assert acts[:3] == ["box_stolen", "certificates_revoked", "door_files_written"]
 
 
+def test_a_stolen_box_is_told_where_no_page_can_be_reached(settings: Path, door: str, tmp_path: Path) -> None:
+    """Once, with a reason; new files bring the door back under another tag key, and the old certificate stays out."""
+    call(settings, "door-files", door, "--to", tmp_path / "old")
+    assert "Missing option '--reason'" in call(settings, "door", "stolen", door).output
+    said = call(settings, "door", "stolen", door, "--reason", "torn off the wall")
+    assert (said.exit_code, "Keytags to exchange" in said.output) == (0, True), said.output
+    again = call(settings, "door", "stolen", door, "--reason", "again")
+    assert (again.exit_code, "known as stolen already" in again.output) == (1, True)
+    assert "There is no door back." in call(settings, "door", "stolen", "back", "--reason", "gone").output
+    assert call(settings, "door-files", door, "--to", tmp_path / "new").exit_code == 0
+    old, new = ((tmp_path / name / "tag.key").read_bytes() for name in ("old", "new"))
+    assert old != new
+    assert pki.revoked_names(tmp_path / "state") == []
+    assert len(pki.certificates(tmp_path / "state", door)) == 1
+
+
+def test_a_change_of_keys_leaves_no_door_behind_unnamed(settings: Path, door: str, tmp_path: Path) -> None:
+    """What `keys` shows, and the three steps: a door that lags is named with what to do; files carry both keys."""
+    database = Database(f"sqlite:///{tmp_path / 'hub.sqlite'}")
+
+    def heard(known: list[str]) -> None:
+        with database.write() as tx:
+            doors.keep_status(tx, now=NOW, door_id=door, status=Status(online=True, known_keys=known))
+
+    assert "not heard yet" in call(settings, "keys").output
+    first = load_keys(tmp_path / "state")
+    assert call(settings, "keys", "rotate", "--without", "nowhere").exit_code == 1
+    made = call(settings, "keys", "rotate")
+    assert "made and announced" in made.output
+    heard(sorted(first.known_keys))
+    assert "(to be told)" in call(settings, "keys").output
+    assert call(settings, "door-files", door, "--to", tmp_path / "both").exit_code == 0
+    assert len(load_door(tmp_path / "both" / "door.toml").server.signing_keys) == 2
+    check_door(tmp_path / "both" / "door.toml")
+    refused = call(settings, "keys", "rotate")
+    assert (refused.exit_code, "--without front" in refused.output) == (1, True)
+    heard(sorted(load_keys(tmp_path / "state").known_keys))
+    assert "signs from now on" in call(settings, "keys", "rotate").output
+    assert f"{first.current.id} is deleted" in call(settings, "keys", "rotate").output
+    database.close()
+    assert first.current.id not in call(settings, "keys").output.splitlines()[0]
+
+
 def test_another_process_is_never_signalled(settings: Path, door: str, tmp_path: Path) -> None:
     """A number left behind by a broker that was killed may be another process's by now: that one is left alone."""
     with subprocess.Popen(["sleep", "30"]) as other:
@@ -186,7 +231,7 @@ def test_a_door_of_a_demo_is_a_simulated_one(settings: Path, door: str, tmp_path
     settings.write_text("demo = true\n" + settings.read_text(encoding="utf-8"), encoding="utf-8")
     assert call(settings, "door-files", door, "--to", tmp_path / "to").exit_code == 0
     made = load_door(tmp_path / "to" / "door.toml")
-    assert (made.demo, [reader.kind for reader in made.readers]) == (True, ["simulated"])
+    assert (made.demo, [type(reader).__name__ for reader in made.readers]) == (True, ["Simulated"])
 
 
 def test_doors_are_told_a_name_that_the_broker_has(settings: Path, door: str, tmp_path: Path) -> None:
@@ -253,6 +298,8 @@ def test_every_command_explains_itself() -> None:
         ("database", "upgrade"),
         ("account", "add"),
         ("broker", "revoke"),
+        ("door", "stolen"),
+        ("keys", "rotate"),
         ("door-files",),
         ("doors",),
         ("web",),
