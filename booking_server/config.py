@@ -25,11 +25,23 @@ class BadConfiguration(ValueError):
 
 
 class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the pages are served. `secure_cookies` is off only for a demo without HTTPS."""
+    """Where the pages are served. `secure_cookies` is off only for a demo without HTTPS.
+
+    Beyond this machine only over HTTPS: with `certificate` and `key` (PEM files, both or neither), else with a certificate of
+    the hub's own authority for `host` and `known_as`.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    known_as: str = ""
+    certificate: str = ""
+    key: str = ""
     secure_cookies: bool = True
+
+    @property
+    def is_https(self) -> bool:
+        """True unless a web server with HTTPS on this machine is to stand before it."""
+        return bool(self.certificate) or not is_loopback(self.host)
 
 
 class Broker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,6 +126,9 @@ def _check_values(path: Path, config: Config) -> None:
             f"{path}: database is not an address of one; allowed are: sqlite:////folder/hub.sqlite or"
             " postgresql+psycopg://user:password@host/name"
         )
+    if bool(config.web.certificate) != bool(config.web.key):
+        missing = "key" if config.web.certificate else "certificate"
+        raise BadConfiguration(f"{path}: web.{missing} is missing; certificate and key are set both, or neither")
     if not config.folder.is_absolute():
         raise BadConfiguration(f"{path}: state_folder is {config.state_folder!r}; allowed is: a whole path, beginning with /")
     if not _is_zone(config.time_zone):
@@ -140,7 +155,7 @@ def _check_demo(path: Path, config: Config) -> None:
     if config.simulated.clock is not None and not config.demo:
         raise BadConfiguration(f"{path}: simulated.clock is allowed only with demo = true")
     for key, host in (("web.host", config.web.host), ("broker.host", config.broker.host)):
-        if config.demo and not _is_loopback(host):
+        if config.demo and not is_loopback(host):
             raise BadConfiguration(
                 f"{path}: {key} is {host!r}; with demo = true only a loopback address is allowed (127.0.0.1)"
             )
@@ -156,7 +171,8 @@ def _check_owner(path: Path, config: Config) -> None:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """True if what listens there is reached from this machine alone."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import ssl
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs
 
@@ -20,6 +22,7 @@ from flask import Flask
 from werkzeug.http import parse_cookie
 
 from booking_server.actors import Role
+from booking_server.broker import pki
 from booking_server.clock import Clock
 from booking_server.config import BadConfiguration, Config
 from booking_server.db import Database
@@ -33,6 +36,7 @@ log = structlog.get_logger()
 
 REQUEST_THREADS = 4
 VIEWERS_MAX = 2000
+ANY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - where it may listen, and what is nobody's name
 GRACE_SECONDS = 3
 _EVENT_STREAM = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -130,6 +134,7 @@ class _Server(uvicorn.Server):
 
 def serve(database: Database, config: Config, keys: Keys, clock: Clock) -> None:
     """Serve until SIGTERM or SIGINT. Raise BadConfiguration where the port cannot be had."""
+    files = https_files(config) if config.web.is_https else None
     listener = _listen(config.web.host, config.web.port)
     pages = Pages(create_app(database, config, keys, clock))
     settings = uvicorn.Config(
@@ -140,10 +145,29 @@ def serve(database: Database, config: Config, keys: Keys, clock: Clock) -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=30,
         forwarded_allow_ips="127.0.0.1,::1",
+        ssl_certfile=files and files[0],
+        ssl_keyfile=files and files[1],
     )
     for signal_number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises them once more when it has stopped
         signal.signal(signal_number, lambda *_: None)
-    _Server(settings, pages, f"http://{config.web.host}:{config.web.port}").run(sockets=[listener])
+    scheme = "http" if files is None else "https"
+    _Server(settings, pages, f"{scheme}://{config.web.host}:{config.web.port}").run(sockets=[listener])
+
+
+def https_files(config: Config) -> tuple[Path, Path]:
+    """Return certificate and key, those that the settings name or of the hub's own authority. Raise BadConfiguration."""
+    web = config.web
+    if not web.certificate:
+        names = [name for name in (web.host, web.known_as, socket.gethostname()) if name not in ANY_ADDRESS]
+        return pki.issue_pages(config.folder, config.folder / "pages", *names)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(web.certificate, web.key)
+    except (OSError, ssl.SSLError) as error:
+        raise BadConfiguration(
+            f"web.certificate is {web.certificate!r} and web.key is {web.key!r}, which cannot be used together:"
+            f" {error.strerror or error}"
+        ) from None
+    return Path(web.certificate), Path(web.key)
 
 
 def _listen(host: str, port: int) -> socket.socket:

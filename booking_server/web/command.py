@@ -18,7 +18,7 @@ from booking_server.web.asgi import serve
 @click.command()
 @click.pass_obj
 def web(config_file: Path) -> None:
-    """Serve the pages for staff at web.host and web.port. Put HTTPS in front of it; see web.secure_cookies."""
+    """Serve the pages for staff at web.host and web.port: over HTTPS, or plainly on loopback for a web server before it."""
     write_lines()
     config = load(config_file)
     keys = load_keys(config.folder)

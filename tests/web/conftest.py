@@ -112,7 +112,7 @@ def served(empty_database: Path, tmp_path: Path) -> Iterator[Served]:
     """The pages of an empty hub, in English, at the machine's own time; without the event stream."""
     database = Database(f"sqlite:///{shutil.copy(empty_database, tmp_path / 'hub.sqlite')}")
     desk = Desk(database, make_keys(tmp_path / "state"), SystemClock())
-    config = Config(database="", state_folder=str(tmp_path), language="en", demo=True, web=Web(secure_cookies=False))
+    config = Config(database="", state_folder=str(tmp_path / "state"), language="en", demo=True, web=Web(secure_cookies=False))
     server = make_server("127.0.0.1", 0, create_app(database, config, desk.keys, desk.clock), threaded=True)
     thread = Thread(target=server.serve_forever)
     thread.start()
