@@ -116,6 +116,7 @@ def write_identity(
     folder = identity.prepare(state_folder, f"{serial:x}", identity.contents(delivered, private_key))
     if not config_file.exists():
         write_durably(config_file, (_HEAD.format(_quoted(state_folder.resolve())) + delivered.settings).encode())
+        config_file.chmod(0o644)  # whoever enrols is not who runs the agent; nothing in it is secret
     if was is not None:
         aside = identity.set_aside(state_folder, was)
         if aside is not None:

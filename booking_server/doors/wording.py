@@ -32,6 +32,9 @@ ATTENTION = {
     "snapshot_unwritable": lazy_gettext(
         "The door keeps the newest rights only until its power fails. Its memory card may be full or worn out."
     ),
+    "certificate_expires": lazy_gettext(
+        "The door's certificate ends soon, or has ended, and was not renewed. The door decides alone then. Enrol its box again."
+    ),
     "keys_lost": lazy_gettext("The door lost the server's newest keys. If it stays offline, give it new files."),
     "keys_unwritable": lazy_gettext("The door cannot keep the server's next keys. Its memory card may be full or worn out."),
     "snapshot_lost": lazy_gettext("The door lost its list of who may enter. It gets a new one when it is online."),
