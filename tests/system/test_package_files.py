@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,23 @@ def test_one_checkout_gives_the_same_bytes_again(tmp_path: Path, packages: dict[
     """Whoever builds the same commit can compare."""
     again = build(tmp_path, 13, "arm64")
     assert hashlib.sha256(again.read_bytes()).digest() == hashlib.sha256(packages[13].read_bytes()).digest()
+
+
+@needs_dpkg
+def test_a_later_commit_is_a_later_version_and_the_release_the_last() -> None:
+    """What apt is given goes up: commit by commit, then the release, then the next one's commits; a newer Debian's is newer."""
+    order = ["0.1.0~20261125005233~deb12", "0.1.0~20261125005233~deb13", "0.1.0~20261126000000~deb12", "0.1.0~deb12"]
+    order += ["0.1.0~deb13", "0.2.0~20261201000000~deb12"]
+    for lower, higher in pairwise(order):
+        assert subprocess.run(["dpkg", "--compare-versions", lower, "lt", higher], check=False).returncode == 0, (lower, higher)
+    named = subprocess.run(
+        [parts.CHECKOUT / "packaging" / "build", "--version"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=parts.environment(),
+    )
+    assert re.fullmatch(r"\d+\.\d+\.\d+(~\d{14})?\n", named.stdout)
 
 
 def test_the_door_s_lock_agrees_with_the_whole_lock() -> None:
