@@ -7,9 +7,11 @@ whose rights a change left alone keeps its snapshot, number and digest.
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
@@ -106,7 +108,8 @@ class Index:
             if anew:
                 rights |= build(tx, now=now, only=anew)
         else:
-            points, keys, rights = access_points(tx), doors.tag_keys(tx, self._vault), build(tx, now=now)
+            with _undisturbed():
+                points, keys, rights = access_points(tx), doors.tag_keys(tx, self._vault), build(tx, now=now)
         return Known(number=number, day=day, rights=rights, tag_keys=keys, points=points)
 
     def _take(self, new: Known) -> list[DoorId]:
@@ -127,6 +130,17 @@ class Index:
         earlier[rights.digest] = rights
         if len(earlier) > REMEMBERED:
             earlier.popitem(last=False)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep Python from looking for cycles, which halts every thread for longer the more there is: an index has none."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def utc_day(now: datetime) -> date:

@@ -22,7 +22,6 @@ class Snapshots:
 
     def __init__(self, index: Index, statuses: Statuses, sender: Sender, courier: Courier) -> None:
         self._index, self._statuses, self._sender, self._courier = index, statuses, sender, courier
-        self._boots: dict[DoorId, str | None] = {}
         self._held: dict[DoorId, tuple[int, str | None]] = {}
         self._one_at_a_time = threading.Lock()
 
@@ -59,8 +58,7 @@ class Snapshots:
         current = self._index.snapshot(door)
         if status.online:
             self._held[door] = status.snapshot_number, status.snapshot_digest
-        if not status.online or self._boots.get(door) != status.boot:
-            self._boots[door] = status.boot
+        if not status.online:
             self._courier.forget(door)
         if current is None or not status.online or self._index.is_current(door, status.snapshot_number, status.snapshot_digest):
             return
