@@ -114,18 +114,6 @@ class Keys:
         """Return what opens asks and captured numbers, the likeliest first."""
         return tuple(pair.sealing for pair in self.pairs)
 
-    @property
-    def signing_id(self) -> str:
-        return self.current.id
-
-    @property
-    def signing(self) -> Ed25519PrivateKey:
-        return self.current.signing
-
-    @property
-    def sealing(self) -> X25519PrivateKey:
-        return self.current.sealing
-
     def speaking_to(self, known: Collection[str]) -> Pair:
         """Return the pair whose word a door believes that holds these keys: the current one, unless it only has the old."""
         if self.old is not None and self.old.id in known and self.current.id not in known:

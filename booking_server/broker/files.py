@@ -91,7 +91,7 @@ def write_door_files(tx: Connection, config: Config, keys: Keys, door_id: str, t
     write(to / "tag.key", key, mode=SECRET)
     for key_id, signing in keys.public.items():
         write(to / _signing_file(key_id), _public(signing), mode=OPEN)
-    write(to / "server-sealing.pem", _public(keys.sealing.public_key()), mode=OPEN)
+    write(to / "server-sealing.pem", _public(keys.current.sealing.public_key()), mode=OPEN)
     write(to / "door.toml", settings.encode(), mode=OPEN)
     pki.issue_to(config.folder, door_id, to)
 
@@ -106,7 +106,7 @@ def delivered(tx: Connection, config: Config, keys: Keys, door_id: str, certific
         certificate=certificate.public_bytes(Encoding.PEM).decode(),
         authority=pki.authority(config.folder)[0].public_bytes(Encoding.PEM).decode(),
         signing_keys={key_id: _public(signing).decode() for key_id, signing in keys.public.items()},
-        sealing_key=_public(keys.sealing.public_key()).decode(),
+        sealing_key=_public(keys.current.sealing.public_key()).decode(),
         tag_key=doors.tag_key(tx, keys.vault, door_id),
         broker_host=_host(config),
         broker_port=config.broker.port,

@@ -53,11 +53,12 @@ def exposed(
     """Return the keytags to be exchanged, of one person or door if named: the easiest to find out first. Raise NotAllowed."""
     actor.must_be(Role.HOST)
     rows = tx.execute(select(exposures).order_by(exposures.c.id.desc()))
-    last = {row.keytag_id: row for row in rows if door_id in (None, row.door_id)}
+    own = None if person_id is None else {tag.id for tag in tags.tags_of(tx, person_id)}
+    last = {row.keytag_id: row for row in rows if door_id in (None, row.door_id) and (own is None or row.keytag_id in own)}
     found = [
         Exposed(keytag=tag, door_id=last[tag.id].door_id, since=last[tag.id].since, number_bytes=length)
         for tag, length in tags.tags_with_length(tx, vault, last.keys())
-        if tag.person_id is not None and tag.blocked_at is None and person_id in (None, tag.person_id)
+        if tag.person_id is not None and tag.blocked_at is None
     ]
     return sorted(found, key=lambda one: (one.number_bytes, one.since, one.keytag.id))
 

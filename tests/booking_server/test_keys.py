@@ -20,7 +20,7 @@ def test_keys_are_made_once_and_readable_by_the_server_alone(tmp_path: Path) -> 
     assert {file: file.read_bytes() for file in (tmp_path / "keys").iterdir()} == before
     assert {file.stat().st_mode & 0o777 for file in before} == {0o600}
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
-    assert again.signing_id == first.signing_id
+    assert again.current.id == first.current.id
     assert again.vault.unseal(first.vault.seal(b"secret", about=ABOUT), about=ABOUT) == b"secret"
 
 

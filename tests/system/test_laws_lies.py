@@ -46,10 +46,10 @@ class Impostor:
         return f'"command":"{command}"'.encode() in self.events
 
     def sealed(self, body: ToDoor, *, door: str = "front", own_key: bool = True, stands_seconds: float = 60) -> bytes:
-        keys = self.hub.desk.keys
-        signing = keys.signing if own_key else Ed25519PrivateKey.generate()
+        pair = self.hub.desk.keys.current
+        signing = pair.signing if own_key else Ed25519PrivateKey.generate()
         expires_at = self.hub.building.hand.now() + timedelta(seconds=stands_seconds)
-        return seal(body, door=DoorId(door), key_id=keys.signing_id, key=signing, expires_at=expires_at)
+        return seal(body, door=DoorId(door), key_id=pair.id, key=signing, expires_at=expires_at)
 
     def say(self, channel: Down, envelope: bytes) -> None:
         self.wire.send(DoorId("front"), channel, envelope, expiry_seconds=10)

@@ -52,7 +52,7 @@ def test_a_stolen_box_leaves_the_tags_that_it_might_admit_to_be_exchanged(hub: H
     """Those in the door's own snapshot and no others, the number that is found by trial first; they go on working."""
     with hub.desk.database.write() as tx:
         risk = boxes.at_risk(tx, now=NOW, door_id="room")
-        assert (risk.keytag_ids, risk.people) == ({held["long"], held["short"]}, 1)
+        assert (risk.keytag_ids, risk.people) == (frozenset({held["long"], held["short"]}), 1)
         _stolen(tx, hub)
         assert _listed(tx, hub) == [(held["short"], "room", 4), (held["long"], "room", 7)]
         assert [one.is_short for one in exposure.exposed(tx, HOST, vault=hub.desk.keys.vault)] == [True, False]

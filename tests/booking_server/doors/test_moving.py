@@ -88,7 +88,7 @@ def test_what_cannot_be_is_told_at_its_field(hub: Hub) -> None:
     other = hub.desk.site("Other")
     for field, values in (("leads_from", {"to": hub.room, "from_area_id": other}), ("name", {"to": hub.room, "name": " "})):
         with pytest.raises(Invalid) as refused:
-            _move(hub, **values)  # type: ignore[arg-type]
+            _move(hub, **values)
         assert refused.value.field == field
     with pytest.raises(NotFound):
         _move(hub, 9999)
