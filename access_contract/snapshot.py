@@ -168,6 +168,14 @@ def bucket_digest(entries: Iterable[tuple[TagHash, bytes]]) -> str:
     return _digest_of_pairs(entries) or EMPTY_BUCKET
 
 
+def bucket_digests(tags: Mapping[TagHash, bytes]) -> dict[str, str]:
+    """Return the digest of every bucket that one of `tags`, which are all there are, belongs to."""
+    buckets: dict[str, list[tuple[TagHash, bytes]]] = {}
+    for tag, content in tags.items():
+        buckets.setdefault(bucket_of(tag), []).append((tag, content))
+    return {bucket: bucket_digest(held) for bucket, held in buckets.items()}
+
+
 def window_sets_digest(entries: Iterable[tuple[str, bytes]]) -> str:
     """Return the SHA-256 (hex) over all window sets in order of their names, each with its exact bytes."""
     return _digest_of_pairs(entries) or hashlib.sha256().hexdigest()
@@ -191,11 +199,7 @@ class Exact(msgspec.Struct, frozen=True):
 
     def digest(self) -> str:
         """Return what a door reports and a server compares."""
-        buckets: dict[str, list[tuple[TagHash, bytes]]] = {}
-        for tag, content in self.tags.items():
-            buckets.setdefault(bucket_of(tag), []).append((tag, content))
-        sets = window_sets_digest(self.window_sets.items())
-        return snapshot_digest(self.head, sets, {name: bucket_digest(held) for name, held in buckets.items()})
+        return snapshot_digest(self.head, window_sets_digest(self.window_sets.items()), bucket_digests(self.tags))
 
 
 def taken_apart(content: bytes) -> Exact:

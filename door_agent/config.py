@@ -95,6 +95,7 @@ class Config(_Table, frozen=True, kw_only=True):
     server: Server
     tag_key_file: str
     journal_events_max: Annotated[int, msgspec.Meta(ge=1_000, le=10_000_000)] = 1_000_000
+    snapshot_storage: Literal["disk", "ram"] = "disk"
     readers: Annotated[tuple[ReaderSettings, ...], msgspec.Meta(min_length=1)]
     demo: bool = False
     wiring: str | None = None

@@ -19,10 +19,10 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from access_contract.enrolling import LAPSE_SECONDS, Delivered, spaced
 from door_agent import identity
+from door_agent.durable import write_durably
 from door_agent.enrolling import Box, NotEnrolled, address_of, hardware
 from door_agent.enrolling_lamp import lamp_and_button
 from door_agent.errors import BadConfiguration
-from door_agent.snapshots import write_durably
 
 STATE_FOLDER = "/var/lib/hubkey-door"
 

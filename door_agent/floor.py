@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from door_agent.clock import Clock
-from door_agent.snapshots import write_durably
+from door_agent.durable import write_durably
 
 
 def floor_of(file: Path, others: Iterable[datetime | None]) -> datetime | None:

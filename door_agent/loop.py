@@ -23,8 +23,8 @@ from access_contract.messages import (
     Answer,
     Ask,
     Captured,
-    Request,
     SnapshotCurrent,
+    SnapshotDelta,
     SnapshotPart,
     Status,
     ToDoor,
@@ -34,9 +34,11 @@ from access_contract.vocabulary import AccessPointId, ClockQuality, TagNumber, t
 from door_agent import happenings as h
 from door_agent.clock import Clock
 from door_agent.delivery import Delivery
+from door_agent.durable import write_durably
 from door_agent.errors import JournalUnwritable
 from door_agent.floor import keep_floor
 from door_agent.inbox import Inbox
+from door_agent.intake import Intake
 from door_agent.journal import Journal
 from door_agent.journal_file import suspected
 from door_agent.link import Link
@@ -46,13 +48,12 @@ from door_agent.readers.port import Reader, Shown
 from door_agent.relays import Lamps, Relay
 from door_agent.renewing import Renewal
 from door_agent.server_keys import BadKeys, ServerKeys
-from door_agent.snapshots import BadPart, SnapshotStore, write_durably
+from door_agent.snapshots import SnapshotStore
 from door_agent.syncing import Mark, Syncer, check_beside
 from door_agent.watchdog import Watchdog
 
 _log = structlog.get_logger("door")
 _STATUS_SECONDS = 10.0
-_ASK_AGAIN_SECONDS = 10.0
 _NEARLY_FULL, _ROOM_AGAIN = 0.9, 0.8
 _FLOOR_SECONDS = 600.0
 Item = h.Happening | Callable[[], None] | None
@@ -90,7 +91,6 @@ class Loop:
         self._synced_up_to = 0
         self._late_said = False
         self._status_at = self._alive_at = self._tick_at = 0.0
-        self._snapshot_at: float | None = None
         self._watchdog = Watchdog()
 
     def put(self, item: Item) -> None:
@@ -113,6 +113,7 @@ class Loop:
         """Work until None is put in. Whatever ends it, the relay is off afterwards."""
         self._syncer = Syncer(self.parts.journal.file, self._on_disk, self._probed)
         self._delivery = Delivery(self.parts.journal, self.parts.link.send_events)
+        self._intake = Intake(self.parts.snapshots, self.parts.link, self.parts.clock, put=self.put, handle=self._handle)
         try:
             if self.parts.journal.on_disk:
                 self._syncer.sync((self.parts.journal.id, self.parts.journal.sequence))
@@ -120,6 +121,7 @@ class Loop:
                 check_beside(self.parts.journal.file, lambda why: self.broken(suspected(self.parts.journal.file, why)))
             self._floor_at = self.parts.clock.monotonic() + _FLOOR_SECONDS
             self._handle(h.Started(self.version))
+            self._intake.start()
             self._watchdog.ready()
             while self._once():
                 pass
@@ -132,6 +134,7 @@ class Loop:
                         ends.callback(output.close)
             self._watchdog.ending()
             self._syncer.close()
+            self._intake.close()
 
     def heard(self, body: ToDoor) -> None:
         """Take a verified message from the link's thread."""
@@ -140,10 +143,8 @@ class Loop:
                 self.offer(h.Answered(body))
             case Acknowledgement():
                 self.offer(lambda: self._acknowledged(body))
-            case SnapshotPart():
-                self.offer(lambda: self._part(body))
-            case SnapshotCurrent():
-                self.offer(lambda: self._current(body))
+            case SnapshotPart() | SnapshotDelta() | SnapshotCurrent():
+                self.offer(lambda: self._intake.heard(body))
             case messages.Renewed():
                 self.offer(lambda: self.parts.renewal.taken(body, self.parts.clock.monotonic()))
             case messages.ServerKeys():
@@ -183,7 +184,7 @@ class Loop:
         stamp = h.Stamp(now=clock.now(), monotonic=clock.monotonic(), clock=clock.quality(), fresh=secrets.token_hex(16))
         if isinstance(happening, h.TagRead):
             tag = tag_hash(self.settings.tag_key, happening.number)
-            happening = replace(happening, rights=self.parts.snapshots.look_up(tag))
+            happening = replace(happening, rights=self._intake.look_up(tag))
         self.state, effects = step(self.settings, self.state, stamp, happening)
         failed: str | None = None
         for effect in effects:
@@ -278,8 +279,7 @@ class Loop:
                 self.parts.link.publish_status(self._status())
         if self.state.link_up:
             self._delivery.work(now, up_to=self._synced_up_to if self.state.journal_writable else self.parts.journal.sequence)
-            if self._snapshot_at is not None and now >= self._snapshot_at:
-                self._ask_for_snapshot()
+            self._intake.work(now)
 
     def _pet(self, now: float) -> None:
         every = self._watchdog.every_seconds
@@ -319,8 +319,7 @@ class Loop:
         self.parts.renewal.look(trusted, clock.monotonic(), link_up=self.state.link_up)
         if not self.state.journal_writable and self.parts.journal.has_room:
             self._syncer.probe()
-        if not self.parts.snapshots.is_written:
-            self._syncer.also(self._write_snapshot)
+        self._intake.write()
         if self.inbox.dropped:
             _log.warning("the loop was behind", dropped=self.inbox.dropped)
             self.inbox.dropped = 0
@@ -347,38 +346,12 @@ class Loop:
             raise JournalUnwritable(f"{self.parts.journal.file}: can be written again; starting anew with it")
         self._handle(h.JournalReported(None, self.parts.journal.sequence))
 
-    def _write_snapshot(self) -> None:
-        trouble = self.parts.snapshots.write()
-        self.put(h.Noticed("snapshot_unwritable", trouble is not None, trouble or ""))
-
     # --- the server's word -------------------------------------------------------------------------------------------
 
     def _connected(self) -> None:
         self.parts.renewal.connected()
         self._delivery.connected()
-        self._ask_for_snapshot()
-
-    def _ask_for_snapshot(self) -> None:
-        """Ask, and again after a while if nothing whole came of it: the server may be away while the broker is there."""
-        self._snapshot_at = self.parts.clock.monotonic() + _ASK_AGAIN_SECONDS
-        self.parts.link.send("request", Request(digest=self.state.digest), qos=0)
-
-    def _current(self, body: SnapshotCurrent) -> None:
-        if body.digest == self.state.digest:
-            self._snapshot_at = None
-
-    def _part(self, part: SnapshotPart) -> None:
-        try:
-            taken = self.parts.snapshots.take(part, door=self.settings.door, at_least=self.state.head.number)
-        except BadPart:
-            self.parts.link.drop("bad_snapshot_part")
-            return
-        if taken is None:
-            self._snapshot_at = self._snapshot_at or self.parts.clock.monotonic() + _ASK_AGAIN_SECONDS
-            return
-        self._snapshot_at = None
-        self._syncer.also(self._write_snapshot)
-        self._handle(h.SnapshotTaken(taken.head, taken.digest, taken.unlocking_windows))
+        self._intake.ask()
 
     def _keys_told(self, told: messages.ServerKeys) -> None:
         try:

@@ -35,6 +35,7 @@ from door_agent.relays import Lamps, Relay, Watcher, use_pins
 from door_agent.renewing import Outside, Renewal
 from door_agent.server_keys import ServerKeys
 from door_agent.simulated import Control
+from door_agent.snapshot_file import remove
 from door_agent.snapshots import Held, SnapshotStore
 
 _EVENTS_IN_MEMORY_MAX = 50_000
@@ -112,13 +113,13 @@ def _loop(
     ends: ExitStack,
     begun: Callable[[Loop], None],
 ) -> Loop:
-    store = SnapshotStore(folder / "snapshot.json")
-    held = store.load(settings.door) or Held(empty_head(settings.door), None)
+    store = _snapshots(config, settings, folder)
+    ends.callback(store.close)
     kept, mode_trouble = _kept(folder / "mode")
     journal, journal_trouble = _journal(folder / "journal.sqlite", config.journal_events_max)
     ends.callback(journal.close)
-    deadline = config.timing.journal_deadline_seconds
-    loop = Loop(settings, _state(config, held, kept, journal), version=version("hubkey"), journal_deadline_seconds=deadline)
+    state, deadline = _state(config, store.held, kept, journal), config.timing.journal_deadline_seconds
+    loop = Loop(settings, state, version=version("hubkey"), journal_deadline_seconds=deadline)
     begun(loop)
     if journal_trouble is not None:
         loop.put(h.JournalReported(journal_trouble, 0))
@@ -128,7 +129,7 @@ def _loop(
     for about, trouble in (("snapshot_lost", store.trouble), ("mode_lost", mode_trouble), ("journal_lost", _lost(journal))):
         if trouble is not None:
             loop.put(h.Noticed(about, True, trouble))
-    clock = _clock(config_file, config, floor_of(folder / "floor", (held.head.made_at, journal.last_trusted_at)))
+    clock = _clock(config_file, config, floor_of(folder / "floor", (store.held.head.made_at, journal.last_trusted_at)))
     link = Link(
         settings.door,
         lambda: believed.signing,
@@ -220,6 +221,18 @@ def _kept(file: Path) -> tuple[Kept, str | None]:
         return Kept(), None
     except (OSError, ValueError) as error:
         return Kept(), f"{file}: {error}"
+
+
+def _snapshots(config: Config, settings: Settings, folder: Path) -> SnapshotStore:
+    """Return what the door holds; where it is to be in memory only, nothing stays on the disk."""
+    file, nothing = folder / "snapshot.sqlite", empty_head(settings.door)
+    if config.snapshot_storage == "disk":
+        return SnapshotStore(file, nothing)
+    try:
+        remove(file)
+    except OSError as error:
+        raise BadConfiguration(f"snapshot_storage is 'ram', and {file} cannot be removed ({error.strerror})") from None
+    return SnapshotStore(None, nothing)
 
 
 def _state(config: Config, held: Held, kept: Kept, journal: Journal) -> State:

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from access_contract import messages
+from door_agent.durable import write_durably
 from door_agent.files import Keys
-from door_agent.snapshots import write_durably
 
 KEYS_MAX = 8
 

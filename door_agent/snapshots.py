@@ -1,141 +1,188 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The door's snapshot on its disk and on its way there: gathered in parts, swapped in whole or not at all.
+"""What a door holds of who may pass it: the newest change in memory, over what stands in the file.
 
-A whole one is taken on even where the disk refuses it, because it may say who may no longer pass; it is written later.
+A snapshot or a delta is taken on whole or not at all, and only if it proves its digest, is of this door and not older. It is in
+force before it is written, and stays in force where the disk refuses it, because it may say who may no longer pass.
 """
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from access_contract.messages import PART_BYTES_MAX, SnapshotPart
-from access_contract.snapshot import Head, Snapshot, Window, decode, digest_of, head_of, unpack
-from access_contract.vocabulary import TagHash
+from access_contract.snapshot import (
+    Head,
+    Snapshot,
+    TagRights,
+    Window,
+    bucket_of,
+    window_sets_digest,
+)
+from access_contract.vocabulary import DoorId, TagHash
+from door_agent.snapshot_file import Change, SnapshotFile, SnapshotLost
 
-PARTS_MAX = 2048
-"""64 MiB: some 400 000 tags. More is refused, so that nothing fills a small machine's memory."""
+_RIGHTS = msgspec.json.Decoder(TagRights)
+_WINDOWS = msgspec.json.Decoder(tuple[Window, ...])
 
 
-class BadPart(ValueError):
-    """A part that belongs to no snapshot this door may take on."""
+class BadSnapshot(ValueError):
+    """What this door may not take on, and why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What a door holds: its head, its digest (None: nothing but the head), and the windows of its unlocking hours."""
+    """What a door goes by: the head, its digest (None: nothing but the head), and the windows of its unlocking hours."""
 
     head: Head
-    digest: str | None
+    digest: str | None = None
     unlocking_windows: tuple[Window, ...] = ()
 
 
-class SnapshotStore:
-    """Keeps one file. `trouble` says why it could not be read, or is None."""
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """A change over a file. The file may have taken on the change meanwhile: what is found is the same."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self.trouble: str | None = None
-        self._in_force: Snapshot | None = None
-        self._unwritten: bytes | None = None
-        self._gathering: tuple[str, int] = ("", 0)
-        self._parts: dict[int, bytes] = {}
+    change: Change | None
+    file: SnapshotFile | None
 
-    def load(self, door: str) -> Held | None:
-        """Return what was kept for `door` and its digest; None if nothing was, or it cannot be used (see `trouble`)."""
+    def look_up(self, tag: TagHash, head: Head) -> Snapshot:
+        """Return what is known of one tag, as a snapshot of that tag alone. Raise SnapshotLost."""
+        content = self._tag(tag)
         try:
-            content = self._file.read_bytes()
-            snapshot = decode(content)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            self.trouble = f"{self._file}: {error.strerror}"
-            return None
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            self.trouble = f"{self._file}: is damaged"
-            return None
-        if snapshot.door != door:
-            self.trouble = f"{self._file}: is of the door {snapshot.door!r}"
-            return None
-        return self._held(snapshot, digest_of(snapshot))
+            known = None if content is None else _RIGHTS.decode(content)
+            names = () if known is None else {right.windows for right in known.rights}
+            return Snapshot(
+                **msgspec.structs.asdict(head),
+                window_sets={name: self.windows(name) for name in names},
+                tags={} if known is None else {tag: known},
+            )
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:  # proven, yet of a version that wrote otherwise
+            raise SnapshotLost(f"the rights of a tag cannot be read: {error}") from None
 
-    def take(self, part: SnapshotPart, *, door: str, at_least: int) -> Held | None:
-        """Add a part and return the snapshot if it is whole, to be written next.
+    def windows(self, name: str) -> tuple[Window, ...]:
+        """Return a window set; one that is not there has no windows. Raise SnapshotLost."""
+        if self.change is not None and (self.change.whole or name in self.change.window_sets):
+            content = self.change.window_sets.get(name)
+        else:
+            content = None if self.file is None else self.file.window_set(name)
+        return () if content is None else _WINDOWS.decode(content)
 
-        Raise BadPart: out of range, too old, or not what it claims.
-        """
-        if part.number < at_least or part.part >= part.parts or part.parts > PARTS_MAX or len(part.content) > PART_BYTES_MAX:
-            raise BadPart("out of range")
-        if (part.digest, part.parts) != self._gathering:
-            self._gathering, self._parts = (part.digest, part.parts), {}
-        self._parts[part.part] = part.content
-        if len(self._parts) != part.parts:
-            return None
-        content = b"".join(self._parts[number] for number in range(part.parts))
-        self._forget()
-        content, snapshot = _whole(content, part.digest)
-        if snapshot.door != door or snapshot.number < at_least:
-            raise BadPart("of another door, or too old")
-        self._unwritten = content
-        return self._held(snapshot, part.digest)
+    def buckets(self) -> dict[str, str]:
+        """Return the digest of every bucket. Raise SnapshotLost."""
+        below = {} if self._below is None else self._below.buckets()
+        return {**below, **({} if self.change is None else self.change.buckets)}
 
-    def look_up(self, tag: TagHash) -> Snapshot | None:
-        """Return what is in force of one tag, or None if nothing is."""
-        if self._in_force is None:
-            return None
-        known = self._in_force.rights_of(tag)
-        return msgspec.structs.replace(self._in_force, tags={} if known is None else {tag: known})
+    def entries(self, buckets: Iterable[str]) -> dict[TagHash, bytes]:
+        """Return all tags of these buckets. Raise SnapshotLost."""
+        wanted = set(buckets)
+        found: dict[TagHash, bytes | None] = {}
+        if self._below is not None:
+            for bucket in wanted:
+                found |= self._below.bucket(bucket)
+        if self.change is not None:
+            found |= {tag: held for tag, held in self.change.tags.items() if bucket_of(tag) in wanted}
+        return {tag: held for tag, held in found.items() if held is not None}
 
-    def _held(self, snapshot: Snapshot, digest: str) -> Held:
-        self._in_force = snapshot
-        windows = () if snapshot.unlocking is None else snapshot.windows(snapshot.unlocking.windows)
-        return Held(head_of(snapshot), digest, windows)
+    def window_sets(self) -> dict[str, bytes]:
+        """Return all window sets. Raise SnapshotLost."""
+        found: dict[str, bytes | None] = {} if self._below is None else {**self._below.window_sets()}
+        found |= {} if self.change is None else self.change.window_sets
+        return {name: held for name, held in found.items() if held is not None}
 
     @property
-    def is_written(self) -> bool:
-        return self._unwritten is None
+    def sets_digest(self) -> str:
+        if self.change is not None:
+            return self.change.sets_digest
+        return window_sets_digest(()) if self.file is None else self.file.sets_digest
 
-    def write(self) -> str | None:
-        """Put the newest on the disk; from any one thread. Return the trouble, or None."""
-        content = self._unwritten
-        if content is None:
-            return None
+    @property
+    def _below(self) -> SnapshotFile | None:
+        return None if self.change is not None and self.change.whole else self.file
+
+    def _tag(self, tag: TagHash) -> bytes | None:
+        if self.change is not None and (self.change.whole or tag in self.change.tags):
+            return self.change.tags.get(tag)
+        return None if self.file is None else self.file.tag(tag)
+
+
+class SnapshotStore:
+    """The door's snapshot. The loop's thread alone changes it and looks tags up; `path` None keeps it in memory only."""
+
+    def __init__(self, path: Path | None, nothing: Head) -> None:
+        """Hold what the file proves; where there is none, `nothing`, and the same with `trouble` where it proves nothing."""
+        self.path = path
+        self.trouble: str | None = None
+        self.held = Held(head=nothing)
+        self.change: Change | None = None
+        self._file: SnapshotFile | None = None
+        if path is not None and path.exists():
+            self._open(path, nothing.door)
+
+    @property
+    def layers(self) -> Layers:
+        return Layers(self.change, self._file)
+
+    @property
+    def unwritten(self) -> Change | None:
+        return None if self.path is None else self.change
+
+    @property
+    def begins_anew(self) -> bool:
+        """True if there is no file to write into."""
+        return self._file is None
+
+    def look_up(self, tag: TagHash) -> Snapshot:
+        """Return what is in force of one tag. Raise SnapshotLost."""
+        return self.layers.look_up(tag, self.held.head)
+
+    def take_on(self, change: Change, held: Held) -> None:
+        """From now on `change` is in force."""
+        self.change, self.held = change, held
+
+    def written(self, change: Change, file: SnapshotFile) -> None:
+        """`file` holds `change` now, and what was before."""
+        if self.held.digest is None:  # it was lost meanwhile
+            file.close()
+            return
+        self._let_go()
+        self._file = file
+        if self.change is change:
+            self.change = None
+
+    def lose(self) -> bool:
+        """Believe nothing of the file any more. Return True if nothing but the head is left."""
+        self._let_go()
+        if self.change is None or not self.change.whole:
+            self.change, self.held = None, Held(head=self.held.head)
+        return self.held.digest is None
+
+    def close(self) -> None:
+        self._let_go()
+
+    def _open(self, path: Path, door: DoorId) -> None:
         try:
-            write_durably(self._file, content)
-        except OSError as error:
-            return f"{self._file}: {error.strerror}"
-        if self._unwritten is content:
-            self._unwritten = None
-        return None
+            self._file = SnapshotFile(path)
+            self.held = held_of(self.layers, self._file.head, self._file.digest, door=door)
+        except (SnapshotLost, BadSnapshot) as error:
+            self.trouble = str(error)
+            self._let_go()
 
-    def _forget(self) -> None:
-        self._gathering, self._parts = ("", 0), {}
+    def _let_go(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = None
 
 
-def _whole(packed: bytes, claimed: str) -> tuple[bytes, Snapshot]:
+def held_of(layers: Layers, head: bytes, digest: str, *, door: DoorId) -> Held:
+    """Return what a door goes by from now on. Raise BadSnapshot: of another door, or malformed; or SnapshotLost."""
     try:
-        content = unpack(packed)
-        snapshot = decode(content)
-    except (msgspec.DecodeError, ValueError):
-        raise BadPart("is no snapshot") from None
-    if digest_of(snapshot) != claimed:
-        raise BadPart("the digest does not fit")
-    return content, snapshot
-
-
-def write_durably(file: Path, content: bytes) -> None:
-    """Replace `file` whole: after a power cut it holds the old bytes or the new ones. Raise OSError."""
-    beside = file.with_name(f"{file.name}.new")
-    with beside.open("wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    beside.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        known = msgspec.json.decode(head, type=Head)
+        windows = () if known.unlocking is None else layers.windows(known.unlocking.windows)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise BadSnapshot("is malformed") from None
+    if known.door != door:
+        raise BadSnapshot(f"is of the door {known.door!r}")
+    return Held(head=known, digest=digest, unlocking_windows=windows)

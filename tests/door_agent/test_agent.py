@@ -21,9 +21,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.x509.oid import NameOID
 
-from access_contract.snapshot import Right, Snapshot, TagRights, Window, encode
+from access_contract.snapshot import Right, Snapshot, TagRights, Window
 from access_contract.vocabulary import AccessPointId, DoorId, TagNumber, tag_hash
 from door_agent.journal import Journal
+from tests.door_agent.snapshot_files import keep
 from tests.system.processes import free_port, wait_for
 
 NUMBER = "04782E21801D80"
@@ -62,7 +63,7 @@ def write_door(folder: Path) -> Path:
     kept = Snapshot(
         door=DoorId("front"), number=1, made_at=now, expires_at=always[0].end, window_sets={"always": always}, tags=rights
     )
-    (folder / "state" / "snapshot.json").write_bytes(encode(kept))
+    keep(folder / "state" / "snapshot.sqlite", kept)
     (folder / "door.toml").write_text(_TOML.format(port=free_port()))
     return folder / "door.toml"
 

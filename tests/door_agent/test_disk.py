@@ -168,7 +168,7 @@ def test_a_door_that_began_without_its_disk_starts_anew_once_it_is_back(tmp_path
         assert "Traceback" not in door.said()
 
 
-@pytest.mark.parametrize("file", ["snapshot.json", "journal.sqlite", "mode"])
+@pytest.mark.parametrize("file", ["snapshot.sqlite", "journal.sqlite", "mode"])
 def test_a_damaged_file_does_not_keep_the_door_from_coming_up(tmp_path: Path, file: str) -> None:
     """What cannot be read is said and done without: no snapshot refuses everyone, a journal begins anew, a mode is locked."""
     toml = write_door(tmp_path)
@@ -176,9 +176,9 @@ def test_a_damaged_file_does_not_keep_the_door_from_coming_up(tmp_path: Path, fi
     with Processes(tmp_path / "logs") as processes:
         door = processes.start("door", [*AGENT, "--config", toml, "run"])
         door.wait_until((tmp_path / "control").exists)
-        assert opens(tmp_path) is (file != "snapshot.json")
+        assert opens(tmp_path) is (file != "snapshot.sqlite")
         assert door.stop() == 0
-    word = {"snapshot.json": b"snapshot_lost", "journal.sqlite": b"journal_lost", "mode": b"mode_lost"}[file]
+    word = {"snapshot.sqlite": b"snapshot_lost", "journal.sqlite": b"journal_lost", "mode": b"mode_lost"}[file]
     assert any(word in event for event in Journal(tmp_path / "state" / "journal.sqlite").unacknowledged(100))
 
 

@@ -95,7 +95,7 @@ def test_another_thread_that_dies_ends_the_door_with_the_relay_off(tmp_path: Pat
 def test_check_says_good_and_touches_nothing(tmp_path: Path) -> None:
     """A good file is one line; no folder is made."""
     write_door(tmp_path)
-    (tmp_path / "state" / "snapshot.json").unlink()
+    (tmp_path / "state" / "snapshot.sqlite").unlink()
     (tmp_path / "state").rmdir()
     assert said(tmp_path, "check") == (0, f"{tmp_path}/door.toml: good\n")
     assert not (tmp_path / "state").exists()
