@@ -23,6 +23,7 @@ class Snapshots:
     def __init__(self, index: Index, statuses: Statuses, sender: Sender, courier: Courier) -> None:
         self._index, self._statuses, self._sender, self._courier = index, statuses, sender, courier
         self._held: dict[DoorId, tuple[int, str | None]] = {}
+        self._tried: dict[DoorId, str] = {}
         self._one_at_a_time = threading.Lock()
 
     def begin(self, said: Mapping[DoorId, Status]) -> None:
@@ -60,17 +61,24 @@ class Snapshots:
             self._held[door] = status.snapshot_number, status.snapshot_digest
         if not status.online:
             self._courier.forget(door)
+            self._tried.pop(door, None)
         if current is None or not status.online or self._index.is_current(door, status.snapshot_number, status.snapshot_digest):
             return
         if status.snapshot_number <= current.number:
             self._bring(door, status.snapshot_digest)
 
     def _bring(self, door: DoorId, held: str | None) -> None:
-        """Have the door brought what it is to hold: after what is on its way, unless it is that already."""
+        """Have the door brought what it is to hold: after what is on its way, unless it is that already.
+
+        A door that still holds what it was once told a change to could not take that on, and gets the whole.
+        """
         with self._one_at_a_time:
             current = self._index.snapshot(door)
             coming = self._courier.on_its_way(door)
             if current is None or coming == current.digest:
                 return
+            if coming is None and held is not None and self._tried.get(door) == held:
+                held = None
             holds = coming or held
+            self._tried[door] = holds or ""
             self._courier.bring(door, None if holds is None else self._index.earlier(door, holds), current)

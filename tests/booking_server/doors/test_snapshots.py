@@ -137,3 +137,19 @@ def test_a_door_that_came_back_meanwhile_is_told_from_where_it_is(room: FakeDoor
         back.ask(TAG)
         assert back.of(SnapshotPart) == []
         assert len(back.of(SnapshotDelta)) == 1
+
+
+@pytest.mark.soak
+def test_a_door_that_cannot_take_a_change_on_is_sent_the_whole(room: FakeDoor, hub: Hub) -> None:
+    """It goes on saying that it holds what it was told a change to."""
+    held = _says_what_it_holds(room)
+    digest = room.snapshot()[1]  # type: ignore[index]
+    hub.desk.tag(hub.ville, OTHER_TAG)
+    hub.desk.grant(hub.ville, hub.room, from_day=hub.desk.clock.now().date())
+    wait_for(lambda: room.of(SnapshotDelta), "a change")
+
+    def again() -> bool:
+        room.report(snapshot_number=held.number, snapshot_digest=digest)
+        return len(room.of(SnapshotPart)) == 2
+
+    wait_for(again, "the whole", limit_seconds=20)
