@@ -119,12 +119,15 @@ def _note_taken_away(config: Config, name: str, reason: str, became: Line) -> No
     try:
         with database.write() as tx:
             audit.note(tx, COMMAND_LINE, now=now, act="certificates_revoked", subject=f"door:{name}")
-            if not any(door.id == name and door.stolen_at is None for door in doors.doors(tx)):
+            found = next((door for door in doors.doors(tx) if door.id == name), None)
+            if found is None:
                 return
             vault = load_keys(config.folder).vault
-            wish = boxes.mark_stolen(
-                tx, COMMAND_LINE, now=now, vault=vault, door_id=name, reason=reason, serials=(), taken=True
-            )
+            wish = boxes.last_revocation(tx, name) if found.stolen_at is not None else None
+            if wish is None:
+                wish = boxes.mark_stolen(
+                    tx, COMMAND_LINE, now=now, vault=vault, door_id=name, reason=reason, serials=(), taken=True
+                )
             boxes.done(tx, now=now, revocation_id=wish.id, became=became.value)
             count = len(exposure.exposed(tx, COMMAND_LINE, vault=vault, door_id=name))
         click.echo(f"Keytags to exchange, because the box may tell their numbers: {count}. The pages list them.")

@@ -17,12 +17,14 @@ from click.testing import CliRunner, Result
 from cryptography import x509
 
 from access_contract.messages import Status
+from booking_server.actors import COMMAND_LINE
 from booking_server.audit import service as audit
 from booking_server.broker import pki
 from booking_server.broker.settings import write_revocations
 from booking_server.cli import main
 from booking_server.config import load
 from booking_server.db import Database
+from booking_server.doors import boxes
 from booking_server.doors import service as doors
 from booking_server.keys import load_keys
 from door_agent.config import load as load_door
@@ -198,6 +200,22 @@ def test_a_change_of_keys_leaves_no_door_behind_unnamed(settings: Path, door: st
     assert f"{first.current.id} is deleted" in call(settings, "keys", "rotate").output
     database.close()
     assert first.current.id not in call(settings, "keys").output.splitlines()[0]
+
+
+def test_a_box_that_the_broker_did_not_hear_of_is_put_out_by_hand(settings: Path, door: str, tmp_path: Path) -> None:
+    """The page told of it named the command; after that it tells what came of that, and no second theft."""
+    call(settings, "door-files", door, "--to", tmp_path / "to")
+    database = Database(f"sqlite:///{tmp_path / 'hub.sqlite'}")
+    vault = load_keys(tmp_path / "state").vault
+    with database.write() as tx:
+        wish = boxes.mark_stolen(tx, COMMAND_LINE, now=NOW, vault=vault, door_id=door, reason="gone", serials=())
+        boxes.done(tx, now=NOW, revocation_id=wish.id, became="not_read")
+    assert call(settings, "broker", "revoke", door).exit_code == 0
+    with database.read() as tx:
+        last = boxes.last_revocation(tx, door)
+    database.close()
+    assert last is not None
+    assert (last.id, last.became) == (wish.id, "no_broker")
 
 
 def test_another_process_is_never_signalled(settings: Path, door: str, tmp_path: Path) -> None:
