@@ -16,6 +16,7 @@ from booking_server.access.wording import DAYS, hours_in_words
 from booking_server.actors import Role
 from booking_server.audit import service as audit
 from booking_server.billing import service as billing
+from booking_server.doors import knowing
 from booking_server.doors import service as doors
 from booking_server.errors import Invalid
 from booking_server.ledger import service as ledger
@@ -146,6 +147,7 @@ def person_page(person_id: int, **more: Any) -> str:
             "payer": people.customer(tx, person.customer_id),
             "tags": tags.tags_of(tx, person_id),
             "exposed": _exposed(tx, person_id),
+            "spread": knowing.of_person(tx, person_id),
             "grants": [(one, hours_in_words(one)) for one in access.grants_of(tx, person_id)],
             "areas": areas,
             "doors": doors_to_tap(tx),
