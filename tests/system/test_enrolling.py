@@ -85,7 +85,10 @@ def expired(site: Site, box: NewBox) -> bytes:
     folder = box.state / "identity"
     authority, key = pki.authority(site.building.state)
     own = x509.load_pem_x509_certificate((folder / "certificate.pem").read_bytes())
-    builder = x509.CertificateBuilder(authority.subject, own.subject, own.public_key(), 4711, pki.BEGINS, None, own.extensions)  # type: ignore[arg-type]
+    builder = x509.CertificateBuilder().subject_name(own.subject).issuer_name(authority.subject).public_key(own.public_key())
+    for extension in own.extensions:
+        builder = builder.add_extension(extension.value, critical=extension.critical)
+    builder = builder.serial_number(4711).not_valid_before(pki.BEGINS)
     return (
         builder.not_valid_after(SystemClock().now() - timedelta(days=1)).sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
     )
