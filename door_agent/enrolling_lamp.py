@@ -33,7 +33,7 @@ class Lamp:
     """Blinks a code again and again; `ready` flickers fast: now press the button."""
 
     def __init__(self, pin: int) -> None:
-        self._device: Any = import_module("gpiozero").DigitalOutputDevice(pin)
+        self.device: Any = import_module("gpiozero").DigitalOutputDevice(pin)
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -43,11 +43,11 @@ class Lamp:
 
     def ready(self) -> None:
         self._stop()
-        self._device.blink(on_time=_READY_SECONDS, off_time=_READY_SECONDS)
+        self.device.blink(on_time=_READY_SECONDS, off_time=_READY_SECONDS)
 
     def close(self) -> None:
         self._stop()
-        self._device.close()
+        self.device.close()
 
     def _stop(self) -> None:
         self._ended.set()
@@ -57,9 +57,9 @@ class Lamp:
     def _blink(self, shown: list[tuple[bool, float]]) -> None:
         while not self._ended.is_set():
             for on, seconds in shown:
-                self._device.value = on
+                self.device.value = on
                 if self._ended.wait(seconds):
-                    self._device.off()
+                    self.device.off()
                     return
 
 

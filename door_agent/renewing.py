@@ -108,7 +108,11 @@ class Renewal:
 
     def _ask(self, folder: Path) -> None:
         key = self._new_key = self._new_key or ec.generate_private_key(ec.SECP256R1())
-        has = load_pem_private_key((folder / identity.KEY).read_bytes(), password=None)
+        try:
+            has = load_pem_private_key((folder / identity.KEY).read_bytes(), password=None)
+        except (OSError, ValueError) as error:
+            _log.warning("the key cannot be read", door=self._door, why=str(error))
+            return
         if isinstance(has, ec.EllipticCurvePrivateKey):
             self._outside.send(renewal(self._door, new=key, has=self._certificate, key=has))
 
