@@ -106,7 +106,7 @@ def _happened(settings: Settings, state: State, stamp: Stamp, happening: Happeni
         case ExitReleased():
             return exit_released(settings, state, stamp)
         case TamperMoved(tampered):
-            return _tampered(state, "box", raised=tampered, detail="the box is open")
+            return notice(state, "tamper", raised=tampered)
         case FireMoved(sounding):
             return notice(replace(state, fire=sounding), "fire", raised=sounding)
         case AlarmMoved(armed):
@@ -122,8 +122,6 @@ def _happened(settings: Settings, state: State, stamp: Stamp, happening: Happeni
             return notice(state, "journal_slow", raised=True, detail=detail)
         case ReaderMoved():
             return _reader_moved(state, happening)
-        case Noticed("tamper", raised, detail):
-            return _tampered(state, "reader", raised=raised, detail=detail)
         case Noticed(about, raised, detail):
             return notice(state, about, raised=raised, detail=detail)
         case TimePassed():
@@ -179,13 +177,6 @@ def _journal_reported(settings: Settings, state: State, reported: JournalReporte
         state = replace(state, sequence=reported.sequence)
     state, more = notice(state, "journal_unwritable", raised=not writable, detail=reported.trouble or "")
     return state, effects + more
-
-
-def _tampered(state: State, where: str, *, raised: bool, detail: str) -> Done:
-    """The box and its readers share one word, which stands while it is true of any of them."""
-    others = tuple(place for place in state.tampered if place != where)
-    state = replace(state, tampered=(*others, where) if raised else others)
-    return notice(state, "tamper", raised=bool(state.tampered), detail=detail)
 
 
 def _reader_moved(state: State, moved: ReaderMoved) -> Done:

@@ -131,7 +131,6 @@ class State:
     bolt_late_at: float | None = None
     pre_alarm_at: float | None = None
     held_open_at: float | None = None
-    tampered: tuple[str, ...] = ()
     fire: bool = False
     alarm_armed: bool | None = None
     disarming: tuple[Disarming, ...] = ()
