@@ -33,8 +33,8 @@ class NewBox:
     def enrol(self, server: str) -> str:
         """Begin, and return the code on its screen."""
         self._heard = len(self._screen())
-        command = [AGENT, "--config", self.settings, "enrol", "--server", server]
-        more = [] if self.settings.exists() else ["--state-folder", self.state]
+        command: list[str | Path] = [AGENT, "--config", self.settings, "enrol", "--server", server]
+        more: list[str | Path] = [] if self.settings.exists() else ["--state-folder", self.state]
         self._enrols = self._processes.start(f"box-{self._folder.name}", [*command, *more], stdin=subprocess.PIPE)
         self._enrols.wait_until(lambda: _CODE.search(self.told()), limit_seconds=30)
         found = _CODE.search(self.told())
@@ -89,8 +89,9 @@ class NewBox:
 
     def journal(self) -> str:
         """What `door-agent journal` tells."""
-        command = [AGENT, "--config", self.settings, "journal", "--last", "50"]
-        return subprocess.run(command, capture_output=True, text=True, check=True, env=parts.environment(), timeout=60).stdout
+        command = [str(AGENT), "--config", str(self.settings), "journal", "--last", "50"]
+        told = subprocess.run(command, capture_output=True, text=True, check=True, env=parts.environment(), timeout=60)
+        return told.stdout
 
     def serial(self) -> str:
         """Of the certificate that the box has now, in hex."""
