@@ -103,6 +103,7 @@ class OsdpReader:
     def _poll(self, line: Line) -> None:
         """Poll the reader until told to end or the line is gone."""
         panel = self._panel = self._made(line)
+        self._online_at = time.monotonic()
         while not self._ended.is_set() and not line.gone:
             self._polled_at = time.monotonic()
             select.select([line.descriptor], [], [], _TURN_SECONDS)

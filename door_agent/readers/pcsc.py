@@ -31,6 +31,7 @@ _UNREADABLE_APART_SECONDS = 2.0
 _REST_SECONDS = 65.0
 """pcscd ends after 60 seconds without a client (--auto-exit in its unit), and its socket starts it again."""
 _REST_APART_SECONDS = 900.0
+_UNREACHED_SECONDS = 3.0
 _VIRTUAL = ("virtual pcd", "vpcd", "vpicc")
 
 
@@ -67,6 +68,7 @@ class PcscReader:
         self._looked = False
         self._said: tuple[str | None, str] = (None, "not looked for yet")
         self._deaf: list[str] = []
+        self._unreached_since: dict[str, float] = {}
         self._rest_seconds, self._rest_at = rest_seconds, 0.0
         self._tapped: str | None = None
         self._escapes = Escapes(scard, probe_seconds=probe_seconds)
@@ -116,7 +118,7 @@ class PcscReader:
             everyone = self._everyone(context)
             names = [name for name in everyone if self._is_ours(name)]
             self._tell_of(everyone, names)
-            self._tell_deaf(names)
+            self._tell_deaf(names, known)
             known = {name: known.get(name, self._scard.SCARD_STATE_UNAWARE) for name in names}
             since = {name: since.get(name, self._polled_at if self._looked else -_SETTLES_SECONDS) for name in names}
             self._looked = True
@@ -132,6 +134,8 @@ class PcscReader:
                     plugged = event & ~self._scard.SCARD_STATE_CHANGED
                 else:
                     was, known[name] = known[name], event & ~self._scard.SCARD_STATE_CHANGED
+                    if was & self._scard.SCARD_STATE_UNAVAILABLE:  # pcscd reaches it again
+                        since[name] = time.monotonic()
                     lay_there = was == self._scard.SCARD_STATE_UNAWARE or time.monotonic() - since[name] < _SETTLES_SECONDS
                     if not lay_there:
                         self._changed(context, name, was, event)
@@ -157,10 +161,10 @@ class PcscReader:
             wanted = f"begins with {self._name!r}" if self._name else "may be used"
             self._moved(None, f"no reader's name {wanted}; there are: {', '.join(everyone)}")
 
-    def _tell_deaf(self, names: list[str]) -> None:
+    def _tell_deaf(self, names: list[str], known: dict[str, int]) -> None:
         """Say which readers answer nothing. If none is left that does, give pcscd its chance to open them anew."""
         self._escapes.attached(names)
-        deaf = self._escapes.deaf()
+        deaf = sorted({*self._escapes.deaf(), *self._unreached(names, known)})
         if deaf != self._deaf:
             self._deaf = deaf
             why = f"{', '.join(deaf)}: plugged in, and does not answer; unplug it and plug it in again" if deaf else ""
@@ -168,6 +172,13 @@ class PcscReader:
         if deaf and len(deaf) == len(names) and time.monotonic() >= self._rest_at:
             self._rest_at = time.monotonic() + _REST_APART_SECONDS
             raise _Gone(f"{', '.join(deaf)} does not answer; pcscd is left alone, so that it starts anew", self._rest_seconds)
+
+    def _unreached(self, names: list[str], known: dict[str, int]) -> list[str]:
+        """Return those that pcscd itself has not reached for a while; one just pulled out is gone before that."""
+        now = time.monotonic()
+        unreached = [name for name in names if known.get(name, 0) & self._scard.SCARD_STATE_UNAVAILABLE]
+        self._unreached_since = {name: self._unreached_since.get(name, now) for name in unreached}
+        return [name for name in unreached if now - self._unreached_since[name] > _UNREACHED_SECONDS]
 
     def _changed(self, context: Any, name: str, was: int, event: int) -> None:
         present, mute = self._scard.SCARD_STATE_PRESENT, self._scard.SCARD_STATE_MUTE

@@ -148,6 +148,22 @@ def test_a_reader_that_is_there_and_answers_nothing_is_told_and_heals() -> None:
         assert reader.said().count("noticed") == 2
 
 
+def test_a_reader_of_any_make_that_pcscd_does_not_reach_is_told_and_what_lies_there_is_one_tap() -> None:
+    """It is deaf after a few seconds, well again by itself, and a tag that lay there all the time opens nothing again."""
+    with reader_in_room(OTHER) as (room, reader):
+        room.lay(OTHER, UID)
+        wait_for(lambda: "tap" in reader.said(), "the tap")
+        for times in (1, 2):  # the second time pcscd is not left alone again: that is tried once in a while only
+            room.make_mute(OTHER, mute=True)
+            reader.wait_until(lambda times=times: reader.said().count("noticed reader_deaf True") == times)  # type: ignore[misc]
+            room.make_mute(OTHER, mute=False)
+            reader.wait_until(lambda times=times: reader.said().count("noticed reader_deaf False") == times)  # type: ignore[misc]
+        room.take_away(OTHER)
+        room.tap(OTHER, bytes.fromhex("DE10BB77"))
+        wait_for(lambda: "tap DE10BB77" in reader.said(), "the next tap")
+        assert reader.said().count("tap ") == 2
+
+
 def test_a_reader_that_nothing_is_known_of_is_left_as_it_is() -> None:
     """It is sent nothing, neither when it comes nor at a word, and reads as any other."""
     with reader_in_room(OTHER) as (room, reader):

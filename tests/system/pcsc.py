@@ -119,6 +119,23 @@ class CardRoom:
         """Let the reader's driver hold every command back, as libccid does when delivered."""
         self._switch(name, "locked", on=True)
 
+    def make_mute(self, name: str, *, mute: bool) -> None:
+        """Let the reader answer nothing at all, not even whether a card lies there."""
+        self._switch(name, "mute", on=mute)
+
+    def pull(self, name: str) -> None:
+        """Let pcscd be without this reader; it is started anew, because it sees only USB readers come and go."""
+        self._plug(name, plugged=False)
+
+    def plug_in(self, name: str) -> None:
+        """Put the reader back."""
+        self._plug(name, plugged=True)
+
+    def _plug(self, name: str, *, plugged: bool) -> None:
+        self._switch(name, "pulled", on=not plugged)
+        self.kill_daemon()
+        self.start_daemon()
+
     def _switch(self, name: str, word: str, *, on: bool) -> None:
         if on:
             self._file(name, word).touch()
@@ -179,7 +196,7 @@ class CardRoom:
         """Return a driver that takes the reader's own commands, and hands the rest to `real`."""
         made = real.with_name(f"taking-{real.name}")
         files = {"REAL": real, "LOG": self._file(name, "commands")}
-        files |= {word.upper(): self._file(name, word) for word in ("deaf", "locked")}
+        files |= {word.upper(): self._file(name, word) for word in ("deaf", "locked", "mute", "pulled")}
         defined = [f'-D{word}="{file}"' for word, file in files.items()]
         command = ["cc", "-shared", "-fPIC", "-O1", *defined, "-o", str(made), str(_DRIVER), "-ldl"]
         tried = subprocess.run(command, capture_output=True, text=True, check=False, env=parts.environment())

@@ -2,7 +2,8 @@
  *
  * A reader's own side, for tests: everything about cards is handed to the virtual reader's driver (REAL); a command to the
  * reader itself is written into the file LOG as a line of hex digits and answered as an ACS reader would. While the file DEAF
- * exists no command is answered; while the file LOCKED exists the driver lets none through, as libccid does when delivered.
+ * exists no command is answered; while the file LOCKED exists the driver lets none through, as libccid does when delivered;
+ * while the file MUTE exists the reader does not even answer the daemon; one whose file PULLED exists is not found at its start.
  * The interface is pcsc-lite's ifdhandler.h, version 3; its types are written out so that no headers are needed.
  */
 #include <dlfcn.h>
@@ -18,6 +19,7 @@ typedef struct { DWORD protocol, length; } PCI;
 #define SUCCESS 0
 #define COMMUNICATION_ERROR 612
 #define NOT_SUPPORTED 606
+#define NO_SUCH_DEVICE 617
 #define ESCAPE 0x42000000UL + 1 /* what libccid calls it */
 #define FEATURES 0x42000000UL + 3400
 
@@ -35,7 +37,6 @@ static void *real(const char *name)
 		return other == NULL ? COMMUNICATION_ERROR : other arguments; \
 	}
 
-HAND_ON(IFDHCreateChannelByName, (DWORD lun, char *name), (lun, name))
 HAND_ON(IFDHCreateChannel, (DWORD lun, DWORD channel), (lun, channel))
 HAND_ON(IFDHCloseChannel, (DWORD lun), (lun))
 HAND_ON(IFDHGetCapabilities, (DWORD lun, DWORD tag, DWORD *length, UCHAR *value), (lun, tag, length, value))
@@ -44,11 +45,22 @@ HAND_ON(IFDHSetProtocolParameters, (DWORD lun, DWORD protocol, UCHAR flags, UCHA
 HAND_ON(IFDHPowerICC, (DWORD lun, DWORD action, UCHAR *atr, DWORD *length), (lun, action, atr, length))
 HAND_ON(IFDHTransmitToICC, (DWORD lun, PCI send, UCHAR *tx, DWORD tx_length, UCHAR *rx, DWORD *rx_length, PCI *receive),
 	(lun, send, tx, tx_length, rx, rx_length, receive))
-HAND_ON(IFDHICCPresence, (DWORD lun), (lun))
 
 static int exists(const char *file)
 {
 	return access(file, F_OK) == 0;
+}
+
+RESPONSECODE IFDHCreateChannelByName(DWORD lun, char *name)
+{
+	RESPONSECODE (*other)(DWORD, char *) = real("IFDHCreateChannelByName");
+	return exists(PULLED) || other == NULL ? NO_SUCH_DEVICE : other(lun, name);
+}
+
+RESPONSECODE IFDHICCPresence(DWORD lun)
+{
+	RESPONSECODE (*other)(DWORD) = real("IFDHICCPresence");
+	return exists(MUTE) || other == NULL ? COMMUNICATION_ERROR : other(lun);
 }
 
 static void write_down(const UCHAR *bytes, DWORD length)
