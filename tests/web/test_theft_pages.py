@@ -102,7 +102,8 @@ def test_all_are_blocked_by_the_count_that_was_shown(served: Served) -> None:
     page = admin.see("/keytags/exchange")
     page.must_say("2 keytags then open no door.", "2 people are locked out until they have a new one.")
     served.desk.block(made["long"])
-    admin.post(page, "/keytags/exchange/block", status=422).must_say("The list is another by now (1).", "1 keytag then opens no door.")
+    page = admin.post(page, "/keytags/exchange/block", status=422)
+    page.must_say("The list is another by now (1).", "1 keytag then opens no door.")
     admin.post(admin.see("/keytags/exchange"), "/keytags/exchange/block").must_say("No keytag is to be exchanged.")
 
 
