@@ -69,8 +69,8 @@ class SystemClock:
         return self._look()[1]
 
     def known(self) -> datetime | None:
-        self._look()
-        return self._known
+        doubted = self._look()[1] is ClockQuality.UNTRUSTED and (self._was_synced or self._is_synced())
+        return None if doubted else self._known
 
     def _look(self) -> tuple[datetime, ClockQuality]:
         with self._lock:

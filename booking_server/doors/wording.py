@@ -19,9 +19,22 @@ ATTENTION = {
     "journal_unwritable": lazy_gettext("The door cannot write its journal. Its memory card may be full or worn out."),
     "journal_slow": lazy_gettext("The door's memory card is slow. Replace it before it fails."),
     "reader_away": lazy_gettext("The reader does not answer. Check its cable."),
+    "reader_deaf": lazy_gettext("The reader is plugged in and does not answer. Unplug it and plug it in again."),
+    "reader_tamper": lazy_gettext("The reader's cover was opened, or it was taken off the wall. Go and look."),
     "forced_open": lazy_gettext("The door was opened without a tap or the exit button."),
     "held_open": lazy_gettext("The door has been standing open too long."),
+    "lock_not_bolted": lazy_gettext("The door did not lock. Pull it shut, or see what is in the way of the bolt."),
+    "exit_stuck": lazy_gettext("The exit button is stuck. Free it, or check its wire."),
+    "tamper": lazy_gettext("The box at the door was opened. Go and look."),
+    "fire": lazy_gettext("The fire alarm sounds at this door."),
+    "alarm_no_confirmation": lazy_gettext("The burglar alarm did not let itself be disarmed. Disarm it at its keypad."),
     "journal_lost": lazy_gettext("The door's journal was damaged and a new one began. Replace its memory card soon."),
+    "journal_full": lazy_gettext(
+        "The door has much to tell and has not been online for long. Connect it before its journal is full."
+    ),
+    "clock_untrusted": lazy_gettext(
+        "The door does not know the time. Connect it to the network, or see that its clock is right."
+    ),
     "journal_forked": lazy_gettext(
         "The door counted anew, and nothing is lost. If it comes again, look for a second box as this door."
     ),

@@ -15,7 +15,7 @@ def test_every_word_of_attention_says_what_to_do() -> None:
     """What the code can raise has its row on the page, and each row is raised somewhere."""
     shown = set(re.findall(r"^\| `([a-z_]+)` \|", PAGE, re.MULTILINE))
     raised = set(
-        re.findall(r'(?:notice\([^"]*|Noticed\(|Started\(|\()"([a-z]+_(?:open|away|unwritable|slow|lost|forked|expires))"', SOURCE)
+        re.findall(r'(?:notice\([^"]*|Noticed\(|Started\(|\()"([a-z]+_(?:open|away|unwritable|slow|lost|forked|full|untrusted|expires))"', SOURCE)
     )
     assert raised | {"held_open"} == shown
 
