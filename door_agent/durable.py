@@ -14,6 +14,11 @@ def write_durably(file: Path, content: bytes) -> None:
         out.write(content)
         out.flush()
         os.fsync(out.fileno())
+    replace_durably(beside, file)
+
+
+def replace_durably(beside: Path, file: Path) -> None:
+    """Put `beside`, which is on the disk, in the place of `file`. Raise OSError."""
     beside.replace(file)
     folder = os.open(file.parent, os.O_RDONLY)
     try:

@@ -16,6 +16,7 @@ from typing import Any
 
 from access_contract.snapshot import BUCKETS, EMPTY_BUCKET, bucket_digest, bucket_of, snapshot_digest, window_sets_digest
 from access_contract.vocabulary import TagHash
+from door_agent.durable import replace_durably
 from door_agent.journal_file import is_damage
 
 _TABLES = """
@@ -141,15 +142,9 @@ def write(path: Path, change: Change, *, anew: bool) -> SnapshotFile:
     """
     try:
         if anew:
-            remove(path)
-        with closing(sqlite3.connect(path, isolation_level=None)) as database:
-            for pragma in ("journal_mode=wal", "synchronous=full"):
-                database.execute(f"pragma {pragma}")
-            database.executescript(_TABLES)
-            database.execute("begin immediate")
-            _put(database, change)
-            database.execute("commit")
-            database.execute("pragma wal_checkpoint(truncate)")  # whoever can only read needs nothing beside the file
+            _make(path, change)
+        else:
+            _bring(path, change)
     except sqlite3.DatabaseError as error:
         raise (SnapshotLost if is_damage(error) else SnapshotUnwritable)(f"{path}: {error}") from None
     except OSError as error:
@@ -161,6 +156,25 @@ def remove(path: Path) -> None:
     """Leave nothing of the file. Raise OSError."""
     for suffix in ("-wal", "-shm", ""):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _make(path: Path, change: Change) -> None:
+    beside = path.with_name(f"{path.name}.new")
+    remove(beside)
+    _bring(beside, change)
+    remove(path)  # with its log, which would be taken for the new one's
+    replace_durably(beside, path)
+
+
+def _bring(path: Path, change: Change) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        for pragma in ("journal_mode=wal", "synchronous=full"):
+            database.execute(f"pragma {pragma}")
+        database.executescript(_TABLES)
+        database.execute("begin immediate")
+        _put(database, change)
+        database.execute("commit")
+        database.execute("pragma wal_checkpoint(truncate)")  # whoever can only read needs nothing beside the file
 
 
 def _put(database: sqlite3.Connection, change: Change) -> None:
