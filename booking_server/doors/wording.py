@@ -21,8 +21,6 @@ ATTENTION = {
     "reader_away": lazy_gettext("The reader does not answer. Check its cable."),
     "reader_deaf": lazy_gettext("The reader is plugged in and does not answer. Unplug it and plug it in again."),
     "reader_tamper": lazy_gettext("The reader's cover was opened, or it was taken off the wall. Go and look."),
-    "reader_deaf": lazy_gettext("The reader is plugged in and does not answer. Unplug it and plug it in again."),
-    "reader_tamper": lazy_gettext("The reader's cover was opened, or it was taken off the wall. Go and look."),
     "forced_open": lazy_gettext("The door was opened without a tap or the exit button."),
     "held_open": lazy_gettext("The door has been standing open too long."),
     "lock_not_bolted": lazy_gettext("The door did not lock. Pull it shut, or see what is in the way of the bolt."),
