@@ -153,8 +153,8 @@ class Hub:
         """Keep which doors say that they hold what is right up to the last change known, once for each."""
         known, holders = self._snapshots.holders()
         new = [door for door in holders if self._confirmed.get(door, -1) < known]
-        if new and self._writer.put(Work(write=lambda tx: knowing.confirm(tx, new, known), done=lambda _: None)):
-            self._confirmed.update(dict.fromkeys(new, known))
+        if not new or self._writer.put(Work(write=lambda tx: knowing.confirm(tx, new, known), done=lambda _: None)):
+            self._confirmed = dict.fromkeys(holders, known)
 
     def _look_at_doors(self) -> None:
         """Say nothing more to stolen boxes, before anything else is told, and have them put out; know who shares an alarm."""

@@ -224,7 +224,7 @@ def keep_status(tx: Connection, *, now: datetime, door_id: str, status: Status, 
 
     A last will says only that the door is gone, so what it said before stays. `retained` is an old word that the broker
     kept: it does not count as having heard the door now. How far its journal went is remembered even of an old word. A door
-    that the server does not have is nobody.
+    that says it holds no snapshot has no rights change any more. A door that the server does not have is nobody.
     """
     if tx.execute(select(door_table.c.id).where(door_table.c.id == door_id)).first() is None:
         return
@@ -234,6 +234,7 @@ def keep_status(tx: Connection, *, now: datetime, door_id: str, status: Status, 
     if known is not None and status.online and _is_older(status, known.status):
         return
     heard_at = min(now, status.at) if retained and status.at is not None else now
+    empty = status.online and status.snapshot_digest is None
     if known is not None and not status.online:
         status, heard_at = msgspec.structs.replace(known.status, online=False), known.heard_at
     values = {
@@ -241,6 +242,7 @@ def keep_status(tx: Connection, *, now: datetime, door_id: str, status: Status, 
         "changed_at": known.changed_at if known is not None and known.online == status.online else now,
         "heard_at": heard_at,
         "status": msgspec.to_builtins(status),
+        **({"rights_known": 0} if empty else {}),
     }
     if known is None:
         tx.execute(insert(status_table).values(door_id=door_id, **values))

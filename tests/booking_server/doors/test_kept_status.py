@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from access_contract.messages import Status
 from access_contract.vocabulary import ClockQuality, DoorMode
+from booking_server.doors import knowing
 from booking_server.doors import service as doors
 from booking_server.doors.service import DoorState
 from tests.booking_server.hub import NOW, Hub
@@ -81,3 +82,15 @@ def test_a_door_that_the_server_does_not_have_is_nobody(hub: Hub) -> None:
     with hub.desk.database.write() as tx:
         doors.keep_status(tx, now=NOW, door_id="cellar", status=SAID)
         assert doors.door_states(tx) == {}
+
+
+def test_a_door_has_a_change_by_its_word_until_it_says_that_it_holds_nothing(hub: Hub) -> None:
+    """Never less than before while it holds something or is away; a lost snapshot, or a new box, has nothing."""
+    holds = replace(SAID, snapshot_digest="d")
+    _keep(hub, holds)
+    for change, known in ((7, 7), (5, 7)):
+        with hub.desk.database.write() as tx:
+            knowing.confirm(tx, ["room"], change)
+        assert _keep(hub, holds).rights_known == known
+    assert _keep(hub, GONE, after=timedelta(minutes=1)).rights_known == 7
+    assert _keep(hub, SAID, after=timedelta(minutes=2)).rights_known == 0
