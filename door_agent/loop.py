@@ -246,6 +246,8 @@ class Loop:
                 _pulse(self.parts.disarm, seconds)
             case h.Warn(seconds):
                 self.parts.lamps.warn(seconds)
+                for reader in self.parts.readers.values() if seconds else ():
+                    reader.show(Shown.PRE_ALARM)
 
     def _show(self, point: AccessPointId | None, *, granted: bool) -> None:
         self.parts.lamps.show(granted=granted)

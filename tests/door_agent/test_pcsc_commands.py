@@ -15,7 +15,7 @@ import pytest
 
 from door_agent.readers.feedback import PROFILES
 from door_agent.readers.port import Shown
-from tests.door_agent.test_agent import write_door
+from tests.door_agent.test_agent import say, write_door
 from tests.system import parts
 from tests.system.pcsc import CardRoom, why_not
 from tests.system.processes import Child, Processes, wait_for
@@ -27,6 +27,7 @@ UID = bytes.fromhex("04782E21801D80")
 SILENT_122, WELL_122, GREEN_122, RED_122 = "FF00520000", "FF00480000", "FF0040AC0405000100", "FF00405C0401010301"
 ASK_1252, SILENT_1252, WELL_1252 = "E000002100", "E00000210100", "E000001800"
 GREEN_1252, RED_1252, DARK_1252, BEEP_1252 = "E00000290102", "E00000290101", "E00000290100", "E0000028010A"
+LONG_BEEP_1252 = "E00000280132"
 _READ = """
 import sys
 from door_agent.readers.pcsc import PcscReader
@@ -176,9 +177,10 @@ def test_a_reader_that_nothing_is_known_of_is_left_as_it_is() -> None:
 
 
 def test_a_refused_tap_is_shown_at_the_reader_by_the_whole_agent(tmp_path: Path) -> None:
-    """From the card to the loop and back to the reader's own lamp and buzzer: three times red."""
+    """From the card to the loop and back to the reader: three times red; and a long beep before the leaf is open too long."""
     file = write_door(tmp_path)
     settings = f'readers = [{{ kind = "pcsc", access_point = "in", name = "{ACR1252}" }}]'
+    settings += "\ntiming = { held_open_seconds = 1.0, pre_alarm_seconds = 0.5 }"
     file.write_text(file.read_text().replace('readers = [{ kind = "simulated", access_point = "in" }]', settings))
     with (
         tempfile.TemporaryDirectory(dir="/tmp", prefix="hubkey-") as home,
@@ -190,6 +192,8 @@ def test_a_refused_tap_is_shown_at_the_reader_by_the_whole_agent(tmp_path: Path)
         wait_for(lambda: WELL_1252 in room.commands(ACR1252), "the reader is attached", limit_seconds=20)
         room.tap(ACR1252, bytes.fromhex("DE10BB77"))
         wait_for(lambda: room.commands(ACR1252).count(BEEP_1252) == 3, "three times red")
+        say(tmp_path, do="contact", open=True)
+        wait_for(lambda: LONG_BEEP_1252 in room.commands(ACR1252), "the long beep")
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.names[0])
