@@ -141,3 +141,12 @@ def hold_head(door: Door, number: int, **said: object) -> list[Effect]:
 def raised(door: Door) -> list[tuple[str, bool]]:
     """Which words needed a person, and no longer did, in order."""
     return [(what.about, what.raised) for what in door.recorded(Attention) if isinstance(what, Attention)]
+
+
+def words(door: Door) -> tuple[str, ...]:
+    """What needs a person now."""
+    return door.state.attention
+
+
+def mode_of(door: Door) -> DoorMode:
+    return door.state.mode

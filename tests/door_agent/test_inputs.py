@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,9 +14,13 @@ import pytest
 from door_agent import happenings as h
 from door_agent.config import Config
 from door_agent.inputs import watch, watch_all
+from door_agent.journal import Journal
 from door_agent.wiring import Circuit
 from tests.door_agent.pins import forget_pins, pin, remembering_pins
+from tests.door_agent.test_agent import NUMBER, say, write_door
+from tests.door_agent.test_disk import AGENT
 from tests.door_agent.test_relays import config_with
+from tests.system.processes import Processes
 
 LEAF, BOLT, EXIT, BOX, FIRE, ARMED = range(5, 11)
 INPUTS = {
@@ -110,3 +115,23 @@ def test_every_input_that_stays_for_four_tenths_of_a_second_is_heard() -> None:
     ]
     for device in devices:
         device.close()
+
+
+def test_a_simulated_door_s_inputs_are_moved_by_hand(tmp_path: Path) -> None:
+    """Over the control socket of a real agent: what needs a person is in the journal, once for each that moved."""
+    toml = write_door(tmp_path)
+    with Processes(tmp_path / "logs") as processes:
+        door = processes.start("door", [*AGENT, "--config", toml, "run"])
+        door.wait_until((tmp_path / "control").exists)
+        for name in ("tamper", "fire"):
+            assert say(tmp_path, do=name, on=True) == {"ok": True}
+        for name, on in (("alarm", True), ("bolt", True), ("exit", True), ("exit", False)):
+            assert say(tmp_path, do=name, on=on) == {"ok": True}
+        assert say(tmp_path, do="tap", number=NUMBER) == {"ok": True}
+        assert door.stop() == 0
+    journal = Journal(tmp_path / "state" / "journal.sqlite")
+    lines = [msgspec.json.decode(line)["what"] for line in journal.unacknowledged(100)]
+    journal.close()
+    assert [line["about"] for line in lines if line["kind"] == "attention" and line["raised"]] == ["tamper", "fire"]
+    assert [line["kind"] for line in lines].count("exit_requested") == 1
+    assert [line["reason"] for line in lines if line["kind"] == "tapped"] == ["alarm_armed"]

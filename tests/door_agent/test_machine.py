@@ -29,7 +29,7 @@ from door_agent.happenings import (
     TimePassed,
 )
 from door_agent.machine import State
-from tests.door_agent.machine_door import IN, KNOWN, TAP, Door, snapshot, tapped
+from tests.door_agent.machine_door import IN, KNOWN, TAP, Door, snapshot, tapped, words
 
 
 def test_alone_the_door_records_before_it_energises() -> None:
@@ -189,8 +189,8 @@ def test_a_lost_snapshot_refuses_everyone_and_needs_a_person() -> None:
     door = Door()
     door.rights = None
     door.happen(SnapshotTaken(door.state.head, None))
-    assert door.state.attention == ("snapshot_lost",)
+    assert words(door) == ("snapshot_lost",)
     door.happen(TAP)
     assert [what.reason for what in tapped(door)] == ["tag_unknown"]
     door.hold(snapshot())
-    assert door.state.attention == ()
+    assert words(door) == ()

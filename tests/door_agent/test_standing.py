@@ -24,7 +24,7 @@ from door_agent.happenings import (
 )
 from door_agent.machine import State
 from door_agent.mode_file import Kept, parse, written
-from tests.door_agent.machine_door import KEY, KNOWN, T0, TAP, Door, hold_head, set_mode, tapped
+from tests.door_agent.machine_door import KEY, KNOWN, T0, TAP, Door, hold_head, mode_of, set_mode, tapped
 
 HOURS = (Window(T0 + timedelta(seconds=100), T0 + timedelta(seconds=200)),)
 HASH = tag_hash(KEY, KNOWN)
@@ -93,12 +93,12 @@ def test_a_lock_down_survives_a_reboot_and_is_not_lifted_by_an_older_word() -> N
     started_again(door, Door(), again)
     hold_head(door, 1, lock_down=LockDown(number=6, on=False))
     door.happen(LinkChanged(True))
-    assert door.state.mode is DoorMode.LOCKED_DOWN
+    assert mode_of(door) is DoorMode.LOCKED_DOWN
     door.happen(TAP)
     door.happen(TimePassed(), after=1)
     assert tapped(door)[-1].reason == "door_locked_down"
     hold_head(door, 3, lock_down=LockDown(number=8, on=False))
-    assert door.state.mode is DoorMode.LOCKED
+    assert mode_of(door) is DoorMode.LOCKED
 
 
 def test_a_lock_down_that_came_while_the_disk_took_nothing_is_obeyed_at_the_start() -> None:
@@ -106,7 +106,7 @@ def test_a_lock_down_that_came_while_the_disk_took_nothing_is_obeyed_at_the_star
     door = Door()
     hold_head(door, 2, lock_down=LockDown(number=7, on=True))
     started_again(door, door, Kept())
-    assert door.state.mode is DoorMode.LOCKED_DOWN
+    assert mode_of(door) is DoorMode.LOCKED_DOWN
 
 
 def test_staff_at_one_door_stand_over_the_lock_down_of_all() -> None:
@@ -115,10 +115,10 @@ def test_staff_at_one_door_stand_over_the_lock_down_of_all() -> None:
     hold_head(door, 2, lock_down=LockDown(number=7, on=True))
     set_mode(door, DoorMode.LOCKED)
     hold_head(door, 3, lock_down=LockDown(number=7, on=True))
-    assert door.state.mode is DoorMode.LOCKED
+    assert mode_of(door) is DoorMode.LOCKED
     set_mode(door, DoorMode.BLOCKED)
     hold_head(door, 4, lock_down=LockDown(number=8, on=False))
-    assert door.state.mode is DoorMode.BLOCKED
+    assert mode_of(door) is DoorMode.BLOCKED
     hold_head(door, 5, lock_down=LockDown(number=9, on=True))
     assert (door.state.mode, door.state.mode_before) == (DoorMode.LOCKED_DOWN, DoorMode.BLOCKED)
 
@@ -129,7 +129,7 @@ def test_a_door_locked_down_by_hand_stays_so_when_the_hub_s_lock_down_is_lifted(
     set_mode(door, DoorMode.LOCKED_DOWN)
     hold_head(door, 2, lock_down=LockDown(number=7, on=True))
     hold_head(door, 3, lock_down=LockDown(number=8, on=False))
-    assert door.state.mode is DoorMode.LOCKED_DOWN
+    assert mode_of(door) is DoorMode.LOCKED_DOWN
 
 
 def test_the_mode_file_of_an_older_version_is_read() -> None:

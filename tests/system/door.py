@@ -59,6 +59,10 @@ class Door:
     def press_exit(self) -> None:
         ask(self.control, do="press")
 
+    def move(self, what: str, *, on: bool) -> None:
+        """Move an input: `bolt` thrown, `exit` held down, `tamper` open, `fire` sounding, `alarm` armed."""
+        ask(self.control, do=what, on=on)
+
     # --- the process ---
 
     @property
