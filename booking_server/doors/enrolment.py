@@ -36,7 +36,7 @@ from booking_server.doors.tables import enrolments as table
 from booking_server.errors import BookingServerError, Invalid, NotFound
 
 LAPSE = timedelta(seconds=LAPSE_SECONDS)
-BEGUN_MAX, BEGUN_BY_ONE_MAX = 30, 5
+BEGUN_MAX, BEGUN_BY_ONE_MAX = 30, 10
 """How many enrolments may begin within LAPSE: in all, and from one address. However they end they count, so that whoever wants
 a code to come out as another's has so many tries in a million."""
 KEPT = timedelta(days=1)

@@ -160,6 +160,20 @@ def test_a_box_is_not_taken_on_where_the_page_shows_another_code(site: Site) -> 
     assert not box.settings.exists()
 
 
+def test_a_power_cut_while_it_waits_costs_a_new_code(site: Site) -> None:
+    """Killed after its code was shown, the box has nothing on its disk, though it was approved; begun again, it is a door."""
+    box = site.box()
+    lost = box.enrol(site.building.web_address)
+    site.approve(site.page_of(lost), lost, "spare", replaces=bool(pki.certificates(site.building.state, "spare")))
+    box.kill()
+    assert list(box.state.glob("identity*")) == []
+    code = box.enrol(site.building.web_address)
+    assert code != lost
+    site.approve(site.page_of(code), code, "spare", replaces=True)
+    assert box.answer("y") == 0
+    assert f"{pki.certificates(site.building.state, 'spare')[-1].serial_number:x}" == box.serial()
+
+
 def test_a_man_in_the_middle_shows_another_code(site: Site) -> None:
     """A server in between, with its own keys and its own authority, relays every word: box and page show different codes, staff
     cannot approve with what the box shows, and the third try sends the stranger away."""
