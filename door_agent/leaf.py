@@ -117,7 +117,7 @@ def watch_bolt(settings: Settings, state: State, stamp: Stamp) -> Done:
         return replace(state, bolt_late_at=stamp.monotonic + settings.bolt_seconds), []
     if state.bolt_late_at > stamp.monotonic:
         return state, []
-    return notice(state, "lock_not_bolted", raised=True)
+    return notice(replace(state, bolt_late_at=None), "lock_not_bolted", raised=True)
 
 
 def _is_due(instant: float | None, stamp: Stamp) -> bool:

@@ -203,6 +203,7 @@ def test_a_door_that_did_not_lock_is_told() -> None:
     door.happen(TimePassed(), after=0.1)
     door.happen(TimePassed(), after=60)
     assert raised(door) == [("lock_not_bolted", True)]
+    assert next_due(door.state) is None
     door.happen(BoltMoved(True))
     assert raised(door)[1:] == [("lock_not_bolted", False)]
 
