@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page
 from access_contract.vocabulary import TagNumber
 from booking_server.clock import SystemClock
 from booking_server.doors import commands
+from door_agent.enrolling import Box
 from tests.booking_server.hub import ADMINISTRATOR as ANNA
 from tests.system.desk import Desk
 from tests.web.browser import WIDTHS, chromium, signed_in
@@ -86,6 +87,14 @@ def _is_usable(page: Page, where: str) -> None:
     assert not small, f"{where}: {small}"
 
 
+def _new_box(running: Served) -> str:
+    """The page of a box that waits for staff."""
+    Box(running.address, "Raspberry Pi 5").begin()
+    with running.desk.database.read() as tx:
+        box = tx.exec_driver_sql("select id from enrolments").scalars().first()
+    return f"/boxes/{box}"
+
+
 @pytest.mark.parametrize("size", WIDTHS)
 def test_every_page_is_usable_on_a_phone_and_a_laptop(browser: Browser, running: Served, door: PlayedDoor, size: str) -> None:
     """Each page of staff, light and dark, with what axe can judge; and no page breaks its own policy or asks elsewhere."""
@@ -93,7 +102,7 @@ def test_every_page_is_usable_on_a_phone_and_a_laptop(browser: Browser, running:
     paths = [
         "/", "/people", "/people/new", "/people/1", "/people/1/edit", "/people/1/taps", "/spaces", "/sites/new", "/areas/new",
         "/spaces/new", "/spaces/2", "/spaces/2/edit", "/doors/new", "/doors/studio", "/doors/studio/theft",
-        "/keytags/exchange", done, waits, "/accounts", "/password",
+        "/keytags/exchange", done, waits, "/accounts", "/password", "/boxes", _new_box(running),
     ]  # fmt: skip
     for dark in (False, True):
         page, troubles = signed_in(browser, running, size, dark=dark)
