@@ -7,10 +7,14 @@ slow disk, no watcher, no loop.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from importlib import import_module
 from math import ceil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from door_agent.config import Config
@@ -18,6 +22,7 @@ from door_agent.errors import MissingPart
 
 Watcher = Callable[[str, bool], None]
 """Told of each pin that moves. It must not wait for anybody: it is called while the relay is held."""
+_PIPE_FOLDER = "LG_WD"
 _SHOWN_SECONDS = 1.0
 _BLINK_SECONDS = 0.15
 _BLINKS = 3
@@ -30,7 +35,7 @@ def use_pins(*, mock: bool) -> None:
     if mock:
         gpiozero.Device.pin_factory = import_module("gpiozero.pins.mock").MockFactory()
         return
-    lgpio = _library("lgpio", "apt-get install python3-lgpio")
+    lgpio = _lgpio()
     try:
         gpiozero.Device.pin_factory = import_module("gpiozero.pins.lgpio").LGPIOFactory()
     except (gpiozero.GPIOZeroError, lgpio.error, OSError) as error:
@@ -38,6 +43,24 @@ def use_pins(*, mock: bool) -> None:
             f"the GPIO pins cannot be opened ({error}): this must be a Raspberry Pi and the user a member of the group gpio;"
             " elsewhere set demo = true"
         ) from None
+
+
+def _lgpio() -> Any:
+    """Return lgpio. At its import it makes a pipe in $LG_WD, else in the current directory, and moves the process there: we do
+    not move, and a directory that takes nothing is not tried. The pipe is open by then; its name is not needed any more."""
+    here = Path.cwd()
+    with ExitStack() as ends:
+        if not os.environ.get(_PIPE_FOLDER):
+            os.environ[_PIPE_FOLDER] = ends.enter_context(TemporaryDirectory(prefix="hubkey-door-"))
+            ends.callback(os.environ.pop, _PIPE_FOLDER)
+        ends.callback(os.chdir, here)
+        try:
+            return _library("lgpio", "apt-get install python3-lgpio")
+        except OSError as error:
+            folder = os.environ[_PIPE_FOLDER]
+            raise MissingPart(
+                f"the GPIO pins cannot be opened: LG_WD is {folder!r}, where nothing can be made ({error})"
+            ) from None
 
 
 def _library(name: str, install: str) -> Any:

@@ -76,6 +76,14 @@ def test_the_door_may_ask_whether_its_clock_is_kept_in_step() -> None:
     assert not any(line.startswith(("ProtectClock=", "ProcSubset=", "PrivateDevices=")) for line in unit.splitlines())
 
 
+def test_the_library_of_the_pins_finds_a_folder_of_its_own() -> None:
+    """lgpio makes a pipe at its import, and cannot in the unit's current directory: it is sent to the unit's own folder."""
+    unit = (FOLDER / "door-agent.service").read_text(encoding="utf-8")
+    settings = dict(line.partition("=")[::2] for line in unit.splitlines() if "=" in line and not line.startswith("#"))
+    assert settings["Environment"] == f"LG_WD=/run/{settings['RuntimeDirectory']}"
+    assert settings["RuntimeDirectoryMode"] == "0700"
+
+
 def calls(word: str) -> set[str]:
     """Return the system calls of a group of systemd's, or the call itself."""
     if not word.startswith("@"):
