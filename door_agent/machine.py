@@ -180,10 +180,14 @@ def _journal_reported(settings: Settings, state: State, reported: JournalReporte
 
 
 def _reader_moved(state: State, moved: ReaderMoved) -> Done:
-    others = tuple(reader for reader in state.readers if reader[0] != moved.access_point)
-    state = replace(state, readers=tuple(sorted((*others, (moved.access_point, moved.name)))))
-    away = any(name is None for _, name in state.readers)
-    state, effects = notice(state, "reader_away", raised=away, detail=f"{moved.access_point}: {moved.detail}" if away else "")
+    point = moved.access_point
+    readers = sorted((*(one for one in state.readers if one[0] != point), (point, moved.name)))
+    why = [one for one in state.readers_why if one[0] != point]
+    if moved.name is None:
+        why = sorted((*why, (point, moved.detail)))
+    state = replace(state, readers=tuple(readers), readers_why=tuple(why))
+    said = "; ".join(f"{away}: {detail}" for away, detail in why)
+    state, effects = notice(state, "reader_away", raised=bool(why), detail=said)
     return state, [*effects, PublishStatus()]
 
 

@@ -96,7 +96,8 @@ class State:
     Of the snapshot it holds the head and the windows of the unlocking hours; a tag's rights come with the tag.
     `mode_before` is what a lock-down by word `lock_down` goes back to. `by_hours` says that the unlocking hours keep the door
     unlocked, since the event `hours_event`; `started_at` (wall time, event `started_event`) when a tap started them.
-    `kept_unlocked` is what the relay was told last.
+    `kept_unlocked` is what the relay was told last. `readers_why` is why a reader is away. `causes` is the newest cause of each
+    word of `attention`.
     """
 
     head: Head
@@ -139,7 +140,9 @@ class State:
     clock: ClockQuality = ClockQuality.UNTRUSTED
     doubted_since: float | None = None
     readers: tuple[tuple[AccessPointId, str | None], ...] = ()
+    readers_why: tuple[tuple[AccessPointId, str], ...] = ()
     attention: tuple[str, ...] = ()
+    causes: tuple[tuple[str, str], ...] = ()
 
     @property
     def stands_unlocked(self) -> bool:
@@ -166,11 +169,14 @@ def record(state: State, what: What) -> Done:
 
 
 def notice(state: State, about: str, *, raised: bool, detail: str = "") -> Done:
-    """Raise or clear what needs a person: journaled on change only."""
+    """Raise or clear what needs a person: journaled on change only. Of a word that stands the newest cause is kept."""
+    causes = tuple(cause for cause in state.causes if cause[0] != about)
+    if raised:
+        causes += ((about, detail),)
     if (about in state.attention) is raised:
-        return state, []
+        return (state if causes == state.causes else replace(state, causes=causes)), []
     rest = tuple(word for word in state.attention if word != about)
-    state = replace(state, attention=(*rest, about) if raised else rest)
+    state = replace(state, attention=(*rest, about) if raised else rest, causes=causes)
     state, effects = record(state, Attention(about=about, raised=raised, detail=detail))
     return state, [*effects, PublishStatus()]
 

@@ -164,6 +164,23 @@ def test_a_reader_that_goes_away_needs_attention_until_it_is_back() -> None:
     assert said == [("reader_away", True), ("reader_away", False)]
 
 
+def test_the_newest_cause_of_a_word_that_stands_is_kept() -> None:
+    """A second cause is no second event, and the door still says why now; of two readers, each says its own."""
+    door = Door()
+    for point, name, why in (
+        ("in", None, "no reader is plugged in"),
+        ("in", None, "Access denied"),
+        ("out", None, "unplugged"),
+    ):
+        door.happen(ReaderMoved(AccessPointId(point), name, why))
+    assert len(door.recorded(Attention)) == 1
+    assert dict(door.state.causes) == {"reader_away": "in: Access denied; out: unplugged"}
+    door.happen(ReaderMoved(AccessPointId("in"), "Reader 1"))
+    assert dict(door.state.causes) == {"reader_away": "out: unplugged"}
+    door.happen(ReaderMoved(AccessPointId("out"), "Reader 2"))
+    assert door.state.causes == ()
+
+
 def test_a_slow_disk_needs_attention_for_an_hour() -> None:
     """It is said once, stays so that somebody sees it, and clears when the disk was quick for an hour."""
     door = Door()
