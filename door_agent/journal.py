@@ -107,25 +107,24 @@ class Journal:
         self.sequence, self._previous, self.waiting = event.sequence, event_hash(content), self.waiting + 1
         return self.sequence
 
-    def acknowledge(self, journal: str, up_to: int, missing: list[int], *, forked: bool = False) -> bool:
+    def acknowledge(self, journal: str, up_to: int, missing: list[int], *, forked: bool = False) -> int:
         """Forget what the server stored: all of `journal` up to `up_to`, but for `missing`. The last event is always kept.
 
         An acknowledgement of what was never written proves nothing, unless the server says that this journal forked: then
-        it holds ours beside its own, under numbers that may go beyond ours. Return whether the file was changed. Raise
-        JournalUnwritable.
+        it holds ours beside its own, under numbers that may go beyond ours. Return how many events were taken out of the
+        file just now. Raise JournalUnwritable.
         """
         [(stored,)] = self._read("select max(sequence) from event where journal = ?", (journal,))
         if stored is None or (up_to > stored and not forked):
-            return False
+            return 0
         upper = min([up_to, stored, *(number - 1 for number in missing)])
         if upper <= self._marks[journal]:
-            return False
+            return 0
         self.waiting -= upper - self._marks[journal]
         self._marks[journal] = upper
         if upper < stored and upper - self._forgotten[journal] < _FORGOTTEN_AT_ONCE:
-            return False
-        self._forget(journal, upper, stored)
-        return True
+            return 0
+        return self._forget(journal, upper, stored)
 
     def unacknowledged(self, limit: int, *, up_to: int | None = None) -> list[bytes]:
         """Return the oldest events that the server has not acknowledged, at most `limit`, older journals first.
@@ -159,11 +158,12 @@ class Journal:
     def close(self) -> None:
         self._db.close()
 
-    def _forget(self, journal: str, upper: int, stored: int) -> None:
+    def _forget(self, journal: str, upper: int, stored: int) -> int:
         """Take out what was acknowledged. After a power cut before it the server is sent again what it has: it counts once."""
-        self._write("delete from event where journal = ? and sequence <= ? and sequence < ?", (journal, upper, stored))
+        gone = self._write("delete from event where journal = ? and sequence <= ? and sequence < ?", (journal, upper, stored))
         self._write("update journal set acknowledged = ? where id = ?", (upper, journal))
         self._forgotten[journal] = upper
+        return gone
 
     def _opened(self) -> sqlite3.Connection:
         self.checked = is_checked_at_start(self.file)

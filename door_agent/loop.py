@@ -376,12 +376,12 @@ class Loop:
     def _acknowledged(self, body: Acknowledgement) -> None:
         journal = self.parts.journal
         try:
-            changed = journal.acknowledge(body.journal, body.up_to, body.missing, forked=body.forked)
+            gone = journal.acknowledge(body.journal, body.up_to, body.missing, forked=body.forked)
         except JournalUnwritable as error:
             self._handle(h.JournalReported(str(error), journal.sequence))
             return
-        if changed:
-            self._syncer.forgot()
+        if gone:
+            self._syncer.forgot(gone)
         self._delivery.acknowledged(self.parts.clock.monotonic(), journal=body.journal, missing=body.missing)
         if body.forked and body.journal == journal.id:
             self._start_new_journal()

@@ -19,8 +19,8 @@ Mark = tuple[str, int]
 """A journal and a sequence in it."""
 _CHECKPOINT_WRITES = 500
 """So the write-ahead log stays at some megabytes: a write is an event, of some four pages of it."""
-_FORGOTTEN_WRITES = 5
-"""How many writes an acknowledgement counts as."""
+_FORGOTTEN_A_WRITE = 40
+"""Events taken out that count as one write: their pages are emptied, too."""
 _PROBE_BYTES = 64 * 1024
 
 
@@ -44,10 +44,10 @@ class Syncer:
             self._writes += 1
             self._changed.notify()
 
-    def forgot(self) -> None:
-        """Say that events were taken out of the journal: nothing to sync, but the write-ahead log grew."""
+    def forgot(self, events: int) -> None:
+        """Say that so many events were taken out of the journal: nothing to sync, but the write-ahead log grew."""
         with self._changed:
-            self._writes += _FORGOTTEN_WRITES
+            self._writes += 1 + events // _FORGOTTEN_A_WRITE
             if self._writes >= _CHECKPOINT_WRITES:
                 self._changed.notify()
 

@@ -284,7 +284,8 @@ def date_for_good(tx: Connection, journals_stored: Mapping[str, int]) -> None:
         return
     undated = select(events.c.journal, events.c.sequence, events.c.hash, entries.c.id, *(taps.c[name] for name in _NAMES))
     joined = entries.join(events, events.c.id == entries.c.tap_event_id).join(taps, taps.c.event_id == events.c.id)
-    mine = entries.c.doubtful & events.c.journal.in_(journals_stored)
+    # coalesce keeps the few entries in doubt the first to be looked up, and not all events of a long journal
+    mine = entries.c.doubtful & func.coalesce(events.c.journal, "").in_(journals_stored)
     found = tx.execute(undated.select_from(joined).where(mine)).all()
     dated_up_to = {journal: _dated_up_to(tx, journal, journals_stored[journal]) for journal in {row.journal for row in found}}
     settled = [row for row in found if row.sequence < dated_up_to[row.journal]]

@@ -113,7 +113,8 @@ def test_what_repeats_a_refused_tap_is_added_to_it_once(room: Room, order: Seque
         for times in (4, 2**31 - 1)
     ]
     other = msgspec.structs.replace(again[0], tap=4)
-    story = [written(n, what, n) for n, what in enumerate([refused, again[0], again[1], room.tap(), other], 1)]
+    happened: list[What] = [refused, again[0], again[1], room.tap(), other]
+    story = [written(n, what, n) for n, what in enumerate(happened, 1)]
     sent = [story[position] for position in order]
     for message in [sent, sent] if together else [[content] for content in (*sent, *sent)]:
         room.send(*message)
