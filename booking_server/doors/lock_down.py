@@ -75,8 +75,11 @@ def _say(tx: Connection, actor: Actor, *, now: datetime, site_id: int, on: bool,
     if not 1 <= len(reason.strip()) <= REASON_LENGTH:
         raise Invalid("reason", "Say why, in a few words. It is kept with your name.")
     before = last_word(tx, site_id)
-    if (before is not None and before.on) is on:
-        raise Invalid("reason", "The site is locked down already." if on else "The site is not locked down.")
+    stands = before is not None and before.on
+    if on and stands:
+        raise Invalid("reason", "The site is locked down already.")
+    if not on and not stands:
+        raise Invalid("reason", "The site is not locked down.")
     row = {"site_id": site_id, "on": on, "at": now, "by": actor.name, "reason": reason.strip()}
     number = int(tx.execute(insert(lock_downs).values(row).returning(lock_downs.c.number)).scalar_one())
     for door in doors.doors(tx):

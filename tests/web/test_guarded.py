@@ -19,7 +19,7 @@ from tests.web.conftest import BILLING, HOST, MEMBER, csrf, signed_in
 HTTPS = {"base_url": "https://hub.example"}
 BOXES = {"/enrol", "/enrol/<enrolment_id>", "/enrol/<enrolment_id>/nonce"}
 """What a new box says before anybody knows it: test_enrolling.py holds what it may."""
-OPEN = {"/sign-in", "/static/<path:filename>", "/language"} | BOXES
+OPEN = {"/sign-in", "/static/<path:filename>", "/language", "/why/<door_id>"} | BOXES
 STANDS_FOR = {"int": "1", "default": "nothing", "path": "hub.css"}
 
 
