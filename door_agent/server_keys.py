@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Which of the server's keys this door believes: those that its settings name, until a word signed by one of them told of others.
+"""Which of the server's keys this door believes: those of its settings, until a word signed by one of them told of others.
 
 What was told is believed once it is on the disk. The last key is never dropped: one of the new ones is one that is held. New
 files for the door, naming other keys, begin anew.
