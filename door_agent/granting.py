@@ -57,8 +57,9 @@ def disarm_due(settings: Settings, state: State, stamp: Stamp) -> Done:
     for one in [one for one in state.disarming if one.until <= stamp.monotonic]:
         state, more = _settle(settings, _without(state, one), stamp, one.waiting, one.answer)
         effects += more
-        state, more = notice(state, "alarm_no_confirmation", raised=True)
-        effects += more
+        if veto(settings, state, passes_lock_down=True) is Reason.ALARM_ARMED:
+            state, more = notice(state, "alarm_no_confirmation", raised=True)
+            effects += more
     return state, effects
 
 

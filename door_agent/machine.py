@@ -169,12 +169,12 @@ def _journal_reported(settings: Settings, state: State, reported: JournalReporte
     writable = reported.trouble is None
     effects: list[Effect] = []
     state = replace(state, journal_writable=writable)
-    if not writable:  # what was not recorded has not happened: no tap can pass, no operator starts after it
+    if not writable:  # what was not recorded has not happened: no tap can pass, no operator starts; how it stands is told anew
         kept = tuple(tap for tap in state.passes if tap <= reported.sequence)
         runs = tuple(run for run in state.runs if run.tap is None or run.tap <= reported.sequence)
         operate_at = None if settings.unwritable_refuses else state.operate_at
         state, effects = undo(settings, replace(state, passes=kept, runs=runs, operate_at=operate_at), reported.sequence)
-        state = replace(state, sequence=reported.sequence)
+        state = replace(state, sequence=reported.sequence, kept_unlocked=state.kept_unlocked and not state.stands_unlocked)
     state, more = notice(state, "journal_unwritable", raised=not writable, detail=reported.trouble or "")
     return state, effects + more
 

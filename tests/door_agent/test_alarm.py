@@ -79,6 +79,16 @@ def test_nobody_disarms_without_a_journal() -> None:
     assert (tapped(door)[0].reason, door.recorded(DisarmRequested)) == ("journal_unwritable", [])
 
 
+def test_a_tap_whose_request_could_not_be_written_blames_the_journal() -> None:
+    """The alarm was not asked, so nobody is told that it did not answer."""
+    door = armed_door(may_disarm=True)
+    door.happen(TAP)
+    door.happen(JournalReported("disk full", door.state.sequence - 1))
+    door.happen(TimePassed(), after=5)
+    assert tapped(door)[0].reason == "journal_unwritable"
+    assert raised(door) == [("journal_unwritable", True)]
+
+
 def test_a_door_without_a_disarm_output_refuses_whoever_may_disarm() -> None:
     """There is nothing to ask."""
     door = armed_door(may_disarm=True)

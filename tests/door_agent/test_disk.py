@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from access_contract.vocabulary import AccessPointId, TagNumber
+from access_contract.messages import SetMode
+from access_contract.vocabulary import AccessPointId, DoorMode, TagNumber
 from door_agent.config import load
-from door_agent.happenings import TagRead
+from door_agent.happenings import Commanded, TagRead
 from door_agent.journal import Journal
 from door_agent.main import made
 from tests.door_agent.pins import forget_pins, pin, remembering_pins
@@ -138,6 +139,26 @@ def test_nothing_points_to_a_tap_that_could_not_be_recorded(tmp_path: Path) -> N
         kept = loop.parts.journal.unacknowledged(100)
     forget_pins()
     assert [b"tapped" in event or b"passed" in event for event in kept] == [False] * len(kept)
+
+
+def test_a_mode_that_could_not_be_recorded_is_what_the_relay_does_all_the_same(tmp_path: Path) -> None:
+    """The status says unlocked, the mode is kept, and so current flows: what a door says of itself is what it does."""
+    toml = write_door(tmp_path)
+    remembering_pins()
+    relay, seen = pin(17), []
+    with ExitStack() as ends:
+        loop = made(toml, load(toml), ends)
+        database = sqlite3.connect(tmp_path / "state" / "journal.sqlite")
+        ends.callback(database.close)
+        database.execute(_NO_TAPS.replace("tapped", "mode_changed"))
+        database.commit()
+        loop.put(lambda: loop._handle(Commanded(SetMode(command="m", nonce=loop.state.nonce, mode=DoorMode.UNLOCKED))))
+        loop.put(lambda: seen.append((loop._status().unlocked, relay.levels[-1])))
+        loop.put(None)
+        loop.run()
+        assert seen == [(True, True)]
+        assert relay.levels == [False, True, False]
+    forget_pins()
 
 
 @needs_mount
