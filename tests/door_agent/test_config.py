@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,15 @@ EXAMPLE = Path(__file__).parents[2] / "firmware_config" / "door.example.toml"
 def test_the_example_is_read() -> None:
     """The file that the caretaker copies is a good one."""
     assert load(EXAMPLE).door == "front"
+
+
+def test_what_the_example_leaves_out_is_good_too(tmp_path: Path) -> None:
+    """With every # taken away from in front of a setting it is read, and each input and output has a pin of its own."""
+    text = re.sub(r"^# (?=\[|\w+ = )", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    (tmp_path / "door.toml").write_text(text, encoding="utf-8")
+    door = load(tmp_path / "door.toml")
+    assert (door.operator.pin, door.bolt.pin, door.tamper.pin, door.fire.pin) == (16, 5, 6, 12)
+    assert (door.alarm.armed_pin, door.alarm.disarm_pin) == (13, 26)
 
 
 @pytest.mark.parametrize(
