@@ -85,3 +85,18 @@ def journal(config_file: Path, last: int) -> None:
         click.echo(line)
     if told.broken is not None:
         raise click.ClickException(told.broken)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Write it as JSON.")
+@click.pass_obj
+def status(config_file: Path, *, as_json: bool) -> None:
+    """Say how the door that runs here stands: mode, leaf, readers, clock, link, rights, journal, what needs attention.
+
+    The same as the page http://127.0.0.1:8631/ at the box. Names no tag and no person.
+    """
+    from door_agent import page, telling
+    from door_agent.config import status_port
+
+    told = page.asked(status_port(config_file))
+    click.echo(page.as_json(told) if as_json else telling.text(told))

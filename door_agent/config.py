@@ -36,6 +36,7 @@ from door_agent.wiring import (
 )
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+STATUS_PORT = 8631
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,6 +98,7 @@ class Config(_Table, frozen=True, kw_only=True):
     journal_events_max: Annotated[int, msgspec.Meta(ge=1_000, le=10_000_000)] = 1_000_000
     snapshot_storage: Literal["disk", "ram"] = "disk"
     readers: Annotated[tuple[ReaderSettings, ...], msgspec.Meta(min_length=1)]
+    status_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = STATUS_PORT
     demo: bool = False
     wiring: str | None = None
     lock: Lock = Lock()
@@ -137,6 +139,15 @@ def load(path: Path) -> Config:
     _check(path, config)
     _check_needs(path, config, needs)
     return config
+
+
+def status_port(path: Path) -> int:
+    """Return where the local page is, from the file alone: whoever may not read the door's keys may ask how it stands."""
+    try:
+        port = tomllib.loads(path.read_text(encoding="utf-8")).get("status_port", STATUS_PORT)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return STATUS_PORT
+    return port if isinstance(port, int) and 0 <= port <= 65535 else STATUS_PORT
 
 
 def _under_profile(path: Path, written: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:

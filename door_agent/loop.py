@@ -50,12 +50,14 @@ from door_agent.renewing import Renewal
 from door_agent.server_keys import BadKeys, ServerKeys
 from door_agent.snapshots import SnapshotStore
 from door_agent.syncing import Mark, Syncer, check_beside
+from door_agent.telling import Teller
 from door_agent.watchdog import Watchdog
 
 _log = structlog.get_logger("door")
 _STATUS_SECONDS = 10.0
 _NEARLY_FULL, _ROOM_AGAIN = 0.9, 0.8
 _FLOOR_SECONDS = 600.0
+_TOLD_SECONDS = 1.0
 Item = h.Happening | Callable[[], None] | None
 
 
@@ -90,7 +92,8 @@ class Loop:
         self._sync_asked: dict[int, float] = {}
         self._synced_up_to = 0
         self._late_said = False
-        self._status_at = self._alive_at = self._tick_at = 0.0
+        self._status_at = self._alive_at = self._tick_at = self._told_at = 0.0
+        self.teller = Teller(settings, version)
         self._watchdog = Watchdog()
 
     def put(self, item: Item) -> None:
@@ -180,12 +183,12 @@ class Loop:
     # --- the machine's effects ---------------------------------------------------------------------------------------
 
     def _handle(self, happening: h.Happening) -> None:
-        clock = self.parts.clock
-        stamp = h.Stamp(now=clock.now(), monotonic=clock.monotonic(), clock=clock.quality(), fresh=secrets.token_hex(16))
+        stamp, before = self._stamp(), self.state
         if isinstance(happening, h.TagRead):
             tag = tag_hash(self.settings.tag_key, happening.number)
             happening = replace(happening, rights=self._intake.look_up(tag))
-        self.state, effects = step(self.settings, self.state, stamp, happening)
+        self.state, effects = step(self.settings, before, stamp, happening)
+        self.teller.saw(stamp, before, self.state, effects)
         failed: str | None = None
         for effect in effects:
             if isinstance(effect, h.Record):
@@ -196,6 +199,10 @@ class Loop:
                 self._carry_out(replace(effect, granted=False) if isinstance(effect, h.Show) else effect)
         if failed:
             self._handle(h.JournalReported(failed, self.parts.journal.sequence))
+
+    def _stamp(self) -> h.Stamp:
+        clock = self.parts.clock
+        return h.Stamp(now=clock.now(), monotonic=clock.monotonic(), clock=clock.quality(), fresh=secrets.token_hex(16))
 
     def _record(self, effect: h.Record, stamp: h.Stamp) -> str | None:
         journal = self.parts.journal
@@ -279,6 +286,9 @@ class Loop:
             self._status_at = now + _STATUS_SECONDS
             if self.state.link_up:
                 self.parts.link.publish_status(self._status())
+        if now >= self._told_at:
+            self._told_at = now + _TOLD_SECONDS
+            self.teller.tell(self._stamp(), self.state, self.parts.journal, self.parts.renewal.ends)
         if self.state.link_up:
             self._delivery.work(now, up_to=self._synced_up_to if self.state.journal_writable else self.parts.journal.sequence)
             self._intake.work(now)
@@ -305,8 +315,9 @@ class Loop:
         raised = journal.waiting >= journal.events_max * (
             _ROOM_AGAIN if "journal_full" in self.state.attention else _NEARLY_FULL
         )
-        detail = f"{journal.waiting} of {journal.events_max} events wait for the server" if raised else ""
-        self._handle(h.Noticed("journal_full", raised, detail))
+        if raised is not ("journal_full" in self.state.attention):
+            detail = f"{journal.waiting} of {journal.events_max} events wait for the server" if raised else ""
+            self._handle(h.Noticed("journal_full", raised, detail))
 
     def _keep_floor(self) -> None:
         keep_floor(self.parts.floor_file, self.parts.clock)

@@ -14,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from access_contract.vocabulary import AccessPointId, ClockQuality
 from door_agent import happenings as h
 from door_agent.clock import Clock, SystemClock, TurnedClock
@@ -27,6 +29,7 @@ from door_agent.link import Link, tls_context
 from door_agent.loop import Loop, Parts
 from door_agent.machine import Settings, State, empty_head
 from door_agent.mode_file import Kept, parse
+from door_agent.page import Page
 from door_agent.readers.opening import Hearing, opened
 from door_agent.readers.osdp import key_of
 from door_agent.readers.port import Reader
@@ -38,6 +41,7 @@ from door_agent.simulated import Control
 from door_agent.snapshot_file import remove
 from door_agent.snapshots import Held, SnapshotStore
 
+_log = structlog.get_logger("door")
 _EVENTS_IN_MEMORY_MAX = 50_000
 """Of a journal that is kept in memory because the disk takes nothing: some 30 MiB."""
 
@@ -181,8 +185,21 @@ def _wire(config_file: Path, config: Config, loop: Loop, made: tuple[Any, ...], 
         floor_file=folder / "floor",
         readers=readers,
     )
+    if config.status_port:
+        _show(loop, config.status_port, ends)
     if control is not None:
         control.open()
+
+
+def _show(loop: Loop, port: int, ends: ExitStack) -> None:
+    """Make the page at the box. A door without it is a door all the same."""
+    try:
+        page = Page(port)
+    except OSError as error:
+        _log.warning("there is no local page; choose a free port", status_port=port, why=error.strerror)
+        return
+    ends.callback(page.close)
+    loop.teller.show = page.show
 
 
 def _renewal(config_file: Path, config: Config, loop: Loop, link: Link, folder: Path) -> Renewal:

@@ -67,6 +67,11 @@ class Renewal:
         self._ask_at = 0.0
         self._raised: bool | None = None
 
+    @property
+    def ends(self) -> datetime:
+        """When the certificate in use ends."""
+        return self._certificate.not_valid_after_utc
+
     def look(self, now: datetime | None, monotonic: float, *, link_up: bool) -> None:
         """Do what is due. `now` is None while the clock is not trusted: then nothing is known of the end."""
         if now is None:
