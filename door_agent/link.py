@@ -14,17 +14,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import paho.mqtt.client as mqtt
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509 import load_pem_x509_certificate
 from cryptography.x509.oid import NameOID
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.reasoncodes import ReasonCode
 
 from access_contract import topics
 from access_contract.envelope import Rejected, open_envelope
@@ -32,6 +28,9 @@ from access_contract.messages import MESSAGE_BYTES_MAX, Events, Status, ToDoor
 from access_contract.vocabulary import DoorId
 from door_agent.config import Broker
 from door_agent.errors import BadConfiguration
+
+if TYPE_CHECKING:
+    import paho.mqtt.client as mqtt
 
 _log = structlog.get_logger("link")
 _NO_CHECK_TIME = 0x200000
@@ -56,25 +55,13 @@ class Link:
         self._undated = False
         self._door, self._keys, self._trusted_now = door, keys, trusted_now
         self._heard, self._changed = heard, changed
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=door, protocol=mqtt.MQTTv5)
-        self._client.on_pre_connect = self._on_pre_connect
-        self._client.on_connect = self._on_connect
-        self._client.on_connect_fail = lambda *_: self._say("the broker cannot be reached")
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_subscribe = self._on_subscribe
-        self._client.on_publish = self._on_publish
-        self._client.on_message = self._on_message
-        self._client.on_socket_open = self._on_socket_open
-        self._client.reconnect_delay_set(1, 5)
-        self._client.max_inflight_messages_set(50)
+        self._client: mqtt.Client | None = None
 
     def start(self, broker: Broker, config_file: Path) -> None:
         """Connect, now or as soon as the broker is there. Raise BadConfiguration if a certificate cannot be used."""
         self._context, self._broker = tls_context(broker, config_file, self._door), broker
         self._dated_flags = self._context.verify_flags
-        self._client.tls_set_context(self._context)
-        self._client.will_set(topics.status(self._door), msgspec.json.encode(Status(online=False)), qos=1, retain=True)
-        self._connect()
+        threading.Thread(target=self._begin, name="link-start", daemon=True).start()
 
     def change_certificate(self, certificate: Path, key: Path, left: Callable[[], None]) -> None:
         """Leave without a word and come back with another certificate; `left` is called in between. It waits: not for the loop.
@@ -85,29 +72,58 @@ class Link:
         with self._changing:
             if self._closed:
                 return
-            self._client.disconnect()
-            self._client.loop_stop()
+            if self._client is not None:
+                self._client.disconnect()
+                self._client.loop_stop()
             self._context.load_cert_chain(str(certificate), str(key))
             left()
-            self._connect()
+            if self._client is not None:
+                self._connect(self._client)
 
-    def _connect(self) -> None:
-        self._client.connect_async(self._broker.host, self._broker.port, keepalive=15, clean_start=True)
-        self._client.loop_start()
+    def _begin(self) -> None:
+        """Load the MQTT library beside the loop, which decides on the first tap meanwhile, and connect."""
+        import paho.mqtt.client as mqtt
+        from paho.mqtt.enums import CallbackAPIVersion
+
+        with self._changing:
+            if self._closed:
+                return
+            client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=self._door, protocol=mqtt.MQTTv5)
+            client.on_pre_connect = self._on_pre_connect
+            client.on_connect = self._on_connect
+            client.on_connect_fail = lambda *_: self._say("the broker cannot be reached")
+            client.on_disconnect = self._on_disconnect
+            client.on_subscribe = self._on_subscribe
+            client.on_publish = self._on_publish
+            client.on_message = self._on_message
+            client.on_socket_open = self._on_socket_open
+            client.reconnect_delay_set(1, 5)
+            client.max_inflight_messages_set(50)
+            client.tls_set_context(self._context)
+            client.will_set(topics.status(self._door), msgspec.json.encode(Status(online=False)), qos=1, retain=True)
+            self._client = client
+            self._connect(client)
+
+    def _connect(self, client: mqtt.Client) -> None:
+        client.connect_async(self._broker.host, self._broker.port, keepalive=15, clean_start=True)
+        client.loop_start()
 
     def send(self, channel: topics.Up, body: object, *, qos: int) -> None:
-        self._client.publish(topics.up(self._door, channel), msgspec.json.encode(body), qos=qos)
+        """Send, or drop it: before the line is there nothing is to be sent, and all of it is said anew later."""
+        if self._client is not None:
+            self._client.publish(topics.up(self._door, channel), msgspec.json.encode(body), qos=qos)
 
     def send_events(self, contents: list[bytes]) -> None:
         """Send journal events as their exact bytes."""
         self.send("events", Events(events=[msgspec.Raw(content) for content in contents]), qos=1)
 
     def publish_status(self, status: Status) -> None:
-        self._client.publish(topics.status(self._door), msgspec.json.encode(status), qos=1, retain=True)
+        if self._client is not None:
+            self._client.publish(topics.status(self._door), msgspec.json.encode(status), qos=1, retain=True)
 
     def date_anew(self) -> None:
         """Once the clock is trusted, break a connection made without it: the next looks at the dates of certificates."""
-        if self._undated and self._trusted_now() is not None:
+        if self._undated and self._client is not None and self._trusted_now() is not None:
             opened: Any = self._client.socket()
             if opened is not None:
                 self._undated = False
@@ -118,6 +134,11 @@ class Link:
         """Leave so that the broker publishes our last will: the door is offline, however it ended."""
         with self._changing:
             self._closed = True
+        if self._client is None:
+            return
+        from paho.mqtt.packettypes import PacketTypes
+        from paho.mqtt.reasoncodes import ReasonCode
+
         self._client.disconnect(reasoncode=ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
         self._client.loop_stop()
 
