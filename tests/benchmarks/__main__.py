@@ -8,7 +8,7 @@ from importlib import import_module
 
 from tests.benchmarks.measure import Result
 
-ALL = ("decision", "tap", "ingest")
+ALL = ("decision", "tap", "ingest", "agent")
 
 
 def row(result: Result) -> str:

@@ -18,7 +18,7 @@ _CONNECT, _PUBLISH, _SUBSCRIBE = 0x10, 0x30, 0x82
 
 
 class Bare:
-    """One connection: `send` publishes, `receive` returns the next message's content."""
+    """One connection: `send` publishes, `receive` returns the next message's content. The broker ends one that is silent."""
 
     def __init__(self, folder: Path, name: str, port: int) -> None:
         """Connect as the identity in `folder`. Raise OSError."""
@@ -37,12 +37,20 @@ class Bare:
         self._write(_PUBLISH, _text(topic) + b"\x00" + content)
 
     def receive(self) -> bytes:
+        return self.receive_all()[1]
+
+    def receive_all(self) -> tuple[str, bytes]:
+        """Return the next message's topic and content."""
         kind, body = self._read()
         while kind & 0xF0 != _PUBLISH:
             kind, body = self._read()
         topic_bytes = struct.unpack(">H", body[:2])[0]
         properties = body[2 + topic_bytes]
-        return body[3 + topic_bytes + properties :]
+        return body[2 : 2 + topic_bytes].decode(), body[3 + topic_bytes + properties :]
+
+    def give_up_after(self, seconds: float) -> None:
+        """Let `receive` raise TimeoutError when nothing came for so long."""
+        self._socket.settimeout(seconds)
 
     def close(self) -> None:
         self._socket.close()

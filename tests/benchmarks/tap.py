@@ -8,31 +8,20 @@ floor is a bare request and reply of the same size over mutual TLS through the s
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import socket
-import sys
 import time
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
-from pathlib import Path
 
-from access_contract import topics
-from access_contract.vocabulary import DoorId, TagNumber
-from booking_server.broker import pki
-from booking_server.broker.settings import write_broker
-from booking_server.config import Broker, Config
-from tests.benchmarks.bare_mqtt import Bare
+from access_contract.vocabulary import TagNumber
 from tests.benchmarks.measure import Result, alternate, compared, paced
-from tests.system import parts
+from tests.benchmarks.round_trip import RoundTrip
 from tests.system.building import Building
 from tests.system.door import Door
-from tests.system.processes import answers, free_port, wait_for
+from tests.system.processes import wait_for
 
 TAPS, EVERY_SECONDS = 150, 0.1
-CONTENT = os.urandom(300)
 NUMBER = TagNumber.parse("04 78 2E 21 80 1D 80")
-FLOOR_DOOR = DoorId("floor")
 GOAL_ONLINE, GOAL_OFFLINE = 6.0, 2.0
 
 
@@ -40,7 +29,7 @@ def run() -> list[Result]:
     """Return online and offline beside their floors."""
     with Building(at=datetime.now(UTC)) as building, ExitStack() as stack:  # noqa: TID251
         door = _hub(building)
-        floor = _Floor(building, stack)
+        floor = RoundTrip(building, stack)
         hand = stack.enter_context(_Hand(door))
         online = _beside(floor, hand, "tap to relay, online", GOAL_ONLINE)
         _check_decided_by(building, "server")
@@ -50,11 +39,11 @@ def run() -> list[Result]:
         return [online, offline]
 
 
-def _beside(floor: _Floor, hand: _Hand, name: str, goal: float) -> Result:
+def _beside(floor: RoundTrip, hand: _Hand, name: str, goal: float) -> Result:
     floors, products = alternate(
-        lambda: paced(floor.round_trip, count=TAPS, every_seconds=EVERY_SECONDS),
+        lambda: paced(floor.take, count=TAPS, every_seconds=EVERY_SECONDS),
         lambda: paced(hand.tap, count=TAPS, every_seconds=EVERY_SECONDS),
-        rounds=2,
+        rounds=3,
     )
     return compared(name, "bare request-reply through Mosquitto, mutual TLS", floors, products, goal=goal, unit="ms", scale=1e3)
 
@@ -107,40 +96,3 @@ class _Hand:
 
     def __exit__(self, *_: object) -> None:
         self._socket.close()
-
-
-class _Floor:
-    """A broker of its own with the same settings, and a process that sends everything back."""
-
-    def __init__(self, building: Building, stack: ExitStack) -> None:
-        folder = building.folder / "floor"
-        port = free_port()
-        config = Config(database="", state_folder=str(folder), broker=Broker(port=port, identity="server-floor"))
-        program = parts.mosquitto()
-        building.processes.start("floor-broker", [str(program), "-c", write_broker(config)]).wait_until(lambda: answers(port))
-        pki.issue_to(folder, FLOOR_DOOR, folder / "door")
-        self._ask, reply = topics.up(FLOOR_DOOR, "ask"), topics.down(FLOOR_DOOR, "answer")
-        server = folder / "identities" / "server-floor"
-        words: list[str | Path] = [
-            sys.executable,
-            "-m",
-            "tests.benchmarks.bare_mqtt",
-            server,
-            "server-floor",
-            str(port),
-            self._ask,
-            reply,
-        ]
-        child = building.processes.start("floor-answer", words, folder=Path(__file__).parents[2])
-        child.wait_until(lambda: "ready" in child.said())
-        self._line = Bare(folder / "door", FLOOR_DOOR, port)
-        self._line.subscribe(reply)
-        stack.callback(self._line.close)
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-
-    def round_trip(self) -> float:
-        """Return the seconds from sending to the reply."""
-        began = time.perf_counter()
-        self._line.send(self._ask, CONTENT)
-        self._line.receive()
-        return time.perf_counter() - began
