@@ -66,6 +66,11 @@ class Door:
     # --- the process ---
 
     @property
+    def reads_cards(self) -> bool:
+        """True if its reader is a real one, behind pcscd."""
+        return self._room is not None
+
+    @property
     def running(self) -> bool:
         return self._child is not None and self._child.running
 

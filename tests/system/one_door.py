@@ -59,7 +59,7 @@ class OneDoor:
     def arrived(self, before: int, count: int) -> list[Tap]:
         """The `count` taps that reached the server after it had `before`; waits for all, and for the door to be done."""
         wait_for(lambda: len(self.desk.taps()) >= before + count, f"{count} taps stored", limit_seconds=20)
-        wait_for(lambda: not _unacknowledged(self.door), "everything acknowledged", limit_seconds=20)
+        wait_for(lambda: not unacknowledged(self.door), "everything acknowledged", limit_seconds=20)
         return self.desk.taps()[: len(self.desk.taps()) - before]
 
     def back(self, since: datetime) -> None:
@@ -77,7 +77,7 @@ class OneDoor:
         return self.arrived(before, 1)[0].decided_by == "server"
 
 
-def _unacknowledged(door: Door) -> list[bytes]:
+def unacknowledged(door: Door) -> list[bytes]:
     journal = Journal(door.folder / "state" / "journal.sqlite")
     try:
         return journal.unacknowledged(10)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -148,6 +149,12 @@ class CardRoom:
     def kill_daemon(self) -> None:
         """End pcscd as a crash would."""
         self._order("pcscd could not be ended", daemon="kill")
+
+    def crash_daemon(self) -> None:
+        """End pcscd at this very instant, also while it reads a card; `start_daemon` brings it back."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text(encoding="ascii")
+        for pid in children.split():
+            os.kill(int(pid), signal.SIGKILL)
 
     def start_daemon(self) -> None:
         """Bring pcscd back."""
