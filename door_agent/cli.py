@@ -100,3 +100,21 @@ def status(config_file: Path, *, as_json: bool) -> None:
 
     told = page.asked(status_port(config_file))
     click.echo(page.as_json(told) if as_json else telling.text(told))
+
+
+@main.command()
+@click.pass_obj
+def doctor(config_file: Path) -> None:
+    """Check this box and say what to do: settings, reader, pins, boot file, clock, disk, supply, certificate, broker, service.
+
+    It may run beside the door and takes nothing away from it. Run it with sudo. Exit code 1 if something is to be done.
+    """
+    from door_agent.doctor.check import Verdict
+    from door_agent.doctor.checks import checks
+    from door_agent.doctor.gathering import gather
+
+    found = checks(gather(config_file))
+    for check in found:
+        click.echo(str(check))
+    if any(check.verdict is Verdict.TO_DO for check in found):
+        raise click.exceptions.Exit(1)

@@ -20,6 +20,7 @@ from access_contract.vocabulary import AccessPointId, ClockQuality
 from door_agent import happenings as h
 from door_agent.clock import Clock, SystemClock, TurnedClock
 from door_agent.config import Config, load
+from door_agent.doctor.watching import Health, Watching
 from door_agent.errors import BadConfiguration, JournalUnwritable
 from door_agent.files import Keys, read_keys, settings_of
 from door_agent.floor import floor_of
@@ -185,6 +186,8 @@ def _wire(config_file: Path, config: Config, loop: Loop, made: tuple[Any, ...], 
         floor_file=folder / "floor",
         readers=readers,
     )
+    if not config.demo:
+        ends.callback(Watching(Health(folder), loop.put).close)
     if config.status_port:
         _show(loop, config.status_port, ends)
     if control is not None:
