@@ -26,7 +26,7 @@ def kernel(facts: Facts) -> Check:
     if there:
         return to_do(
             "kernel",
-            f"the kernel's NFC drivers ({', '.join(there)}) take readers away from pcscd: do this, then plug the reader in anew",
+            f"the kernel's NFC drivers ({', '.join(there)}) take readers away from pcscd: do this, then plug it in anew",
             (
                 "sudo cp /usr/share/hubkey-door/hubkey-nfc.conf /etc/modprobe.d/",
                 "sudo modprobe -r pn533_usb pn533 nfc",
