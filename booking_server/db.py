@@ -9,15 +9,31 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, create_engine, event, func, make_url, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    MetaData,
+    and_,
+    create_engine,
+    event,
+    func,
+    make_url,
+    or_,
+    select,
+)  # fmt: skip
 from sqlalchemy.types import TypeDecorator
 
 BUSY_TIMEOUT_MS = 5_000
+PAIRS_AT_ONCE, GROUPS_AT_ONCE = 400, 50
+"""How many pairs of values one statement names, with how many different first ones."""
 WRITER_WAITS_SECONDS, WRITER_ASKS_MS = 30.0, 25
 """SQLite asks ever more rarely the longer it waits, so that of many busy writers one starves. Each begins anew after a moment,
 which keeps their chances even."""
@@ -89,6 +105,30 @@ def one_at_a_time(tx: Connection, what: str) -> None:
     """
     if tx.dialect.name == "postgresql":
         tx.execute(select(func.pg_advisory_xact_lock(func.hashtext(what))))
+
+
+def among_pairs(
+    first: ColumnElement[Any], second: ColumnElement[Any], pairs: Collection[tuple[Any, Any]]
+) -> Iterator[ColumnElement[bool]]:
+    """Yield conditions that each select some of the rows whose two columns are one of `pairs`, by the index of the two.
+
+    For a plain list of pairs SQLite reads the whole table, however large it has grown.
+    """
+    grouped: dict[Any, list[Any]] = {}
+    for one, other in pairs:
+        grouped.setdefault(one, []).append(other)
+    shares = [
+        (one, others[at : at + PAIRS_AT_ONCE]) for one, others in grouped.items() for at in range(0, len(others), PAIRS_AT_ONCE)
+    ]
+    together: list[tuple[Any, list[Any]]] = []
+    for share in shares:
+        full = sum(len(others) for _, others in together) + len(share[1]) > PAIRS_AT_ONCE
+        if together and (full or len(together) == GROUPS_AT_ONCE):
+            yield or_(*(and_(first == one, second.in_(others)) for one, others in together))
+            together = []
+        together.append(share)
+    if together:
+        yield or_(*(and_(first == one, second.in_(others)) for one, others in together))
 
 
 def _engine(url: str) -> Engine:

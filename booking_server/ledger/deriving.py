@@ -15,12 +15,13 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from access_contract.entries import Outcome, outcome_in_mode_unlocked
 from access_contract.messages import ClockSynced, CommandDone, Event, Passed, Tapped
 from access_contract.vocabulary import ClockQuality, DoorMode
 from booking_server import civil
+from booking_server.db import among_pairs
 from booking_server.ledger.repeating import add_again, times_again
 from booking_server.ledger.rules import Holding, Made, booking_of, dated, holder_at, merged
 from booking_server.ledger.tables import entries, entry_people, event_bytes, events, taps
@@ -212,8 +213,9 @@ def _passed(tx: Connection, stored: Sequence[Stored]) -> list[_Tap]:
     if not said:
         return []
     wanted = (events.c.journal, events.c.sequence, events.c.hash, *(taps.c[name] for name in _NAMES))
-    waiting = tuple_(events.c.journal, events.c.sequence).in_(list(said)) & taps.c.outcome.is_(None)
-    found = tx.execute(select(*wanted).join(events, events.c.id == taps.c.event_id).where(waiting)).all()
+    joined = select(*wanted).join(events, events.c.id == taps.c.event_id).where(taps.c.outcome.is_(None))
+    shares = among_pairs(events.c.journal, events.c.sequence, said)
+    found = [row for these in shares for row in tx.execute(joined.where(these))]
     for row in found:
         outcome = said[row.journal, row.sequence].outcome
         tx.execute(update(taps).where(taps.c.event_id == row.event_id).values(outcome=str(outcome)))

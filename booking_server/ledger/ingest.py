@@ -14,11 +14,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from access_contract.messages import Acknowledgement, EventHeader, event_hash
 from access_contract.vocabulary import ClockQuality
 from booking_server.civil import can_be_reckoned_with
+from booking_server.db import among_pairs
 from booking_server.ledger.deriving import Lookups, Stored, Target, date_for_good, derive, event_of
 from booking_server.ledger.rules import MISSING_MAX, up_to
 from booking_server.ledger.tables import counters, event_bytes, events, forks, journals
@@ -26,7 +27,6 @@ from booking_server.ledger.tables import counters, event_bytes, events, forks, j
 __all__ = ["Lookups", "Sent", "Target", "count", "ingest", "ingest_all", "wanted"]
 
 MONOTONIC_MAX_MS = 10**13
-_PAIRS_MAX = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +165,7 @@ def _fresh(tx: Connection, known: dict[str, _Journal], came: Sequence[_Came], no
 
 def _rows(tx: Connection, identities: Sequence[tuple[str, int]], wanted: Any) -> Iterable[Any]:
     """Return journal, sequence and `wanted` of the stored events with these identities."""
-    for start in range(0, len(identities), _PAIRS_MAX):
-        these = tuple_(events.c.journal, events.c.sequence).in_(identities[start : start + _PAIRS_MAX])
+    for these in among_pairs(events.c.journal, events.c.sequence, identities):
         yield from tx.execute(select(events.c.journal, events.c.sequence, wanted).where(these))
 
 

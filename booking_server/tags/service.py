@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Connection, Row, and_, func, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, func, insert, select, update
 
 from access_contract.vocabulary import DoorId, TagHash, TagNumber, tag_hash
 from booking_server.access import changes
 from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
-from booking_server.db import one_at_a_time
+from booking_server.db import among_pairs, one_at_a_time
 from booking_server.doors import service as doors
 from booking_server.errors import Invalid, NotFound
 from booking_server.keys import Vault
@@ -166,9 +166,7 @@ def any_tag(tx: Connection) -> bool:
 def keytags_of_hashes(tx: Connection, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """Return which keytag each (door, hash) means; those that mean none are left out."""
     found: dict[tuple[str, str], int] = {}
-    pairs = list(named)
-    for start in range(0, len(pairs), PAIRS_MAX):
-        these = tuple_(door_tags.c.door_id, door_tags.c.tag_hash).in_(pairs[start : start + PAIRS_MAX])
+    for these in among_pairs(door_tags.c.door_id, door_tags.c.tag_hash, named):
         found.update({(row.door_id, row.tag_hash): row.keytag_id for row in tx.execute(select(door_tags).where(these))})
     return found
 

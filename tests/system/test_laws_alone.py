@@ -53,7 +53,7 @@ def live_alone(hub: OneDoor, count: int) -> tuple[str, int]:
     return told
 
 
-@pytest.mark.parametrize("count", [20_000, pytest.param(1_000_000, marks=[pytest.mark.soak, pytest.mark.timeout(2 * 3600)])])
+@pytest.mark.parametrize("count", [20_000, pytest.param(999_000, marks=[pytest.mark.soak, pytest.mark.timeout(2 * 3600)])])
 def test_law_1_a_week_alone_arrives_whole_and_once(hub: OneDoor, count: int) -> None:
     """All that a door wrote while it was alone reaches the server through the broker's small queues, each once, though the
     server is killed on the way; and the door then forgets it."""
