@@ -8,7 +8,7 @@ from importlib import import_module
 
 from tests.benchmarks.measure import Result
 
-ALL = ("decision", "tap", "ingest", "agent")
+ALL = ("decision", "tap", "ingest", "resend", "rights", "agent")
 
 
 def row(result: Result) -> str:

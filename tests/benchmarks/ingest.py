@@ -104,9 +104,9 @@ def _measured(
     messages = _messages(_events(known, entries), per_message)
     made = sum(len(contents) for _, contents in messages) / 2
     _product(folder, template, messages)
-    rows = _rows(folder / "product.sqlite")
+    rows = stored_rows(folder / "product.sqlite")
     floors, products = alternate(
-        lambda: [_floor(folder, template, rows, commits=-(-len(messages) // BATCH_MAX))],
+        lambda: [bare_inserts(folder, template, rows, commits=-(-len(messages) // BATCH_MAX))],
         lambda: [_product(folder, template, messages)],
     )
     rates, floor_rates = sorted(made / row[0] for row in products), sorted(made / row[0] for row in floors)
@@ -124,7 +124,7 @@ def _measured(
     )
 
 
-def _rows(file: Path) -> dict[str, list[tuple[Any, ...]]]:
+def stored_rows(file: Path) -> dict[str, list[tuple[Any, ...]]]:
     """Return what the product stored, by table."""
     database = sqlite3.connect(file)
     stored = {table: database.execute(f"select * from {table}").fetchall() for table in TABLES}  # noqa: S608
@@ -132,7 +132,7 @@ def _rows(file: Path) -> dict[str, list[tuple[Any, ...]]]:
     return stored
 
 
-def _floor(folder: Path, template: Path, stored: dict[str, list[tuple[Any, ...]]], *, commits: int) -> float:
+def bare_inserts(folder: Path, template: Path, stored: dict[str, list[tuple[Any, ...]]], *, commits: int) -> float:
     file = _fresh(folder, template, "floor.sqlite")
     database = sqlite3.connect(file, isolation_level=None)
     for statement in ("pragma journal_mode=wal", "pragma synchronous=full"):
