@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from access_contract.messages import Answer, Command, What
-from access_contract.snapshot import Head, Rights, Window
+from access_contract.snapshot import Head, Snapshot, Window
 from access_contract.vocabulary import AccessPointId, Assurance, ClockQuality, TagNumber
 from door_agent.mode_file import Kept
 
@@ -29,7 +29,7 @@ class TagRead:
     access_point: AccessPointId
     number: TagNumber
     assurance: Assurance = Assurance.A0
-    rights: Rights | None = None
+    rights: Snapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from access_contract.messages import Request, SnapshotCurrent, SnapshotDelta, SnapshotPart
-from access_contract.snapshot import Rights
+from access_contract.snapshot import Snapshot
 from access_contract.vocabulary import TagHash
 from door_agent import happenings as h
 from door_agent.clock import Clock
@@ -59,7 +59,7 @@ class Intake:
         if file is not None:
             threading.Thread(target=self._prove_all, args=(file,), name="snapshot-check", daemon=True).start()
 
-    def look_up(self, tag: TagHash) -> Rights | None:
+    def look_up(self, tag: TagHash) -> Snapshot | None:
         """Return what is known of one tag; None if nothing can be known."""
         try:
             return self._store.look_up(tag)

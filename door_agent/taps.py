@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
+
 from access_contract.decide import Decision, decide
 from access_contract.messages import Answer, Tapped
 from access_contract.vocabulary import ClockQuality, Moment, Reason, TagHash, tag_hash
@@ -23,7 +25,7 @@ def tag_read(settings: Settings, state: State, stamp: Stamp, read: TagRead) -> D
     if state.capture is not None:
         return commands.captured(state, state.capture, read)
     tag = tag_hash(settings.tag_key, read.number)
-    own = _alone(stamp, read, tag)
+    own = _alone(state, stamp, read, tag)
     waiting = Waiting(ask=stamp.fresh, read=read, tag=tag, own=own, until=stamp.monotonic + settings.ask_deadline_seconds)
     ask = SendAsk(waiting.ask, read.access_point, read.number, read.assurance)
     if not state.link_up:
@@ -87,9 +89,13 @@ def link_lost(settings: Settings, state: State, stamp: Stamp) -> Done:
     return state, effects
 
 
-def _alone(stamp: Stamp, read: TagRead, tag: TagHash) -> Decision:
+def _alone(state: State, stamp: Stamp, read: TagRead, tag: TagHash) -> Decision:
+    """What the door says by itself. One that is wired to the burglar alarm knows it, and vetoes where it is armed."""
     if read.rights is None:
         return Decision(reason=Reason.TAG_UNKNOWN)
+    rights = read.rights
+    if state.alarm_armed is not None:
+        rights = msgspec.structs.replace(rights, rules=msgspec.structs.replace(rights.rules, unknown_alarm_admits_alone=True))
     trusted = stamp.clock is not ClockQuality.UNTRUSTED
     moment = Moment(now=stamp.now, access_point=read.access_point, clock_trusted=trusted, assurance=read.assurance)
-    return decide(read.rights, None, tag, moment)
+    return decide(rights, None, tag, moment)

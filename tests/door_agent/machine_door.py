@@ -18,7 +18,7 @@ from access_contract.messages import (
     SetMode,
     Tapped,
 )
-from access_contract.snapshot import Right, Rights, Snapshot, TagRights, Window, head_of
+from access_contract.snapshot import Right, Snapshot, TagRights, Window, head_of
 from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, DoorMode, TagNumber, tag_hash
 from door_agent.happenings import (
     Answered,
@@ -52,7 +52,7 @@ class Door:
     def __init__(self, *, link: bool = False, contact: bool = True) -> None:
         self.settings = Settings(door=FRONT, tag_key=KEY, has_contact=contact)
         self.state = State(head=empty_head(FRONT))
-        self.rights: Rights | None = None
+        self.rights: Snapshot | None = None
         self.seconds, self.count = 0.0, 0
         self.did: list[Effect] = []
         self.hold(snapshot())

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
+
 from access_contract.messages import DisarmRequested, Open
+from access_contract.snapshot import DoorRules
 from access_contract.vocabulary import DoorMode
 from door_agent.happenings import AlarmMoved, Commanded, Disarm, Effect, Energise, JournalReported, Record, TimePassed
-from tests.door_agent.machine_door import TAP, Door, hold_right, raised, refusals, set_mode, tapped
+from tests.door_agent.machine_door import TAP, Door, hold_right, raised, refusals, set_mode, snapshot, tapped
 
 
 def armed_door(*, may_disarm: bool, link: bool = False) -> Door:
@@ -105,3 +108,16 @@ def test_two_who_may_disarm_are_two_taps_and_two_entries() -> None:
     effects = door.happen(AlarmMoved(False), after=1)
     assert [t.granted for t in tapped(door)] == [True, True]
     assert sum(isinstance(effect, Energise) for effect in effects) == 2
+
+
+def test_a_door_that_is_wired_to_the_alarm_knows_it_also_alone() -> None:
+    """The rule for an unknown alarm concerns doors without its wire: this one admits alone once it is disarmed, they refuse."""
+    wired, other = Door(), Door()
+    for door in (wired, other):
+        held = snapshot()
+        rules = DoorRules(unknown_alarm_admits_alone=False)
+        door.hold(msgspec.structs.replace(held, number=held.number + 1, rules=rules))
+    wired.happen(AlarmMoved(False))
+    for door in (wired, other):
+        door.happen(TAP)
+    assert ([t.reason for t in tapped(wired)], [t.reason for t in tapped(other)]) == ([None], ["alarm_armed"])
