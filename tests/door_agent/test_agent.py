@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.x509.oid import NameOID
 
-from access_contract.snapshot import Right, Snapshot, TagRights, Window
+from access_contract.snapshot import DoorRules, Right, Snapshot, TagRights, Window
 from access_contract.vocabulary import AccessPointId, DoorId, TagNumber, tag_hash
 from door_agent.journal import Journal
 from tests.door_agent.snapshot_files import keep
@@ -43,7 +43,7 @@ simulated = {{ control = "control" }}
 """
 
 
-def write_door(folder: Path) -> Path:
+def write_door(folder: Path, *, rules: DoorRules | None = None) -> Path:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "front")])
     made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=9999))
@@ -61,7 +61,13 @@ def write_door(folder: Path) -> Path:
     right = Right(cause="grant:1", windows="always", access_points=(AccessPointId("in"),))
     rights = {tag_hash(KEY, TagNumber.parse(NUMBER)): TagRights(rights=(right,))}
     kept = Snapshot(
-        door=DoorId("front"), number=1, made_at=now, expires_at=always[0].end, window_sets={"always": always}, tags=rights
+        door=DoorId("front"),
+        number=1,
+        made_at=now,
+        expires_at=always[0].end,
+        rules=rules or DoorRules(),
+        window_sets={"always": always},
+        tags=rights,
     )
     keep(folder / "state" / "snapshot.sqlite", kept)
     (folder / "door.toml").write_text(_TOML.format(port=free_port()))
