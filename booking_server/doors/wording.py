@@ -51,7 +51,11 @@ ATTENTION = {
     "keys_lost": lazy_gettext("The door lost the server's newest keys. If it stays offline, give it new files."),
     "keys_unwritable": lazy_gettext("The door cannot keep the server's next keys. Its memory card may be full or worn out."),
     "snapshot_lost": lazy_gettext("The door lost its list of who may enter. It gets a new one when it is online."),
+    "power_low": lazy_gettext("The door's box gets too little power. Use the Pi's own supply and a short cable."),
+    "disk_full": lazy_gettext("The door's memory card is nearly full. Free space on it, or replace it with a larger one."),
+    "disk_worn": lazy_gettext("The door's memory card is worn out. Replace it before it fails."),
 }
+"""The same sentences as in door_agent/wording.py: whoever stands at the box and whoever sits at the desk read the same."""
 
 REFUSALS = {
     "stale_nonce": lazy_gettext("The door had just changed its one-time word. Ask again."),
