@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509 import load_pem_x509_certificate
 from cryptography.x509.oid import NameOID
@@ -28,11 +27,12 @@ from access_contract.messages import MESSAGE_BYTES_MAX, Events, Status, ToDoor
 from access_contract.vocabulary import DoorId
 from door_agent.config import Broker
 from door_agent.errors import BadConfiguration
+from door_agent.log import Log
 
 if TYPE_CHECKING:
     import paho.mqtt.client as mqtt
 
-_log = structlog.get_logger("link")
+_log = Log("link")
 _NO_CHECK_TIME = 0x200000
 """X509_V_FLAG_NO_CHECK_TIME of OpenSSL, for which `ssl` has no name."""
 

@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
 
-import structlog
-
 from access_contract import messages
 from access_contract.messages import (
     Acknowledgement,
@@ -42,6 +40,7 @@ from door_agent.intake import Intake
 from door_agent.journal import Journal
 from door_agent.journal_file import suspected
 from door_agent.link import Link
+from door_agent.log import Log
 from door_agent.machine import Settings, State, next_due, step
 from door_agent.mode_file import Kept, written
 from door_agent.readers.port import Reader, Shown
@@ -53,7 +52,7 @@ from door_agent.syncing import Mark, Syncer, check_beside
 from door_agent.telling import Teller
 from door_agent.watchdog import Watchdog
 
-_log = structlog.get_logger("door")
+_log = Log("door")
 _STATUS_SECONDS = 10.0
 _NEARLY_FULL, _ROOM_AGAIN = 0.9, 0.8
 _FLOOR_SECONDS = 600.0

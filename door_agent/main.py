@@ -14,8 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from access_contract.vocabulary import AccessPointId, ClockQuality
 from door_agent import happenings as h
 from door_agent.clock import Clock, SystemClock, TurnedClock
@@ -27,6 +25,7 @@ from door_agent.floor import floor_of
 from door_agent.inputs import watch_all
 from door_agent.journal import Journal
 from door_agent.link import Link, tls_context
+from door_agent.log import Log
 from door_agent.loop import Loop, Parts
 from door_agent.machine import Settings, State, empty_head
 from door_agent.mode_file import Kept, parse
@@ -42,7 +41,7 @@ from door_agent.simulated import Control
 from door_agent.snapshot_file import remove
 from door_agent.snapshots import Held, SnapshotStore
 
-_log = structlog.get_logger("door")
+_log = Log("door")
 _EVENTS_IN_MEMORY_MAX = 50_000
 """Of a journal that is kept in memory because the disk takes nothing: some 30 MiB."""
 

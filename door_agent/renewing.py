@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import structlog
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -31,6 +30,7 @@ from access_contract.renewing import renewal
 from access_contract.vocabulary import DoorId
 from door_agent import identity
 from door_agent.happenings import Noticed
+from door_agent.log import Log
 
 RENEW_BEFORE = timedelta(days=30)
 """A third of an enrolled certificate's 90 days."""
@@ -39,7 +39,7 @@ ASK_AGAIN_SECONDS = 600.0
 TRY_SECONDS = 60.0
 """How long the broker may take to let the door in with the new certificate, before it goes back to the old one."""
 
-_log = structlog.get_logger("certificate")
+_log = Log("certificate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import msgspec
-import structlog
 
 from access_contract.messages import Tapped
 from door_agent import happenings as h
 from door_agent.journal import Journal
+from door_agent.log import Log
 from door_agent.state import Settings, State
 from door_agent.wording import attention
 
-_log = structlog.get_logger("door")
+_log = Log("door")
 
 
 class _Told(msgspec.Struct, frozen=True, kw_only=True):
