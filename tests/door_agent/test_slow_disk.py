@@ -28,7 +28,7 @@ def door_on(disk: DiskBetween, folder: Path) -> Iterator[tuple[Child, PinHistory
     toml.write_text(toml.read_text(encoding="utf-8").replace("pulse_seconds = 0.3", f"pulse_seconds = {PULSE_SECONDS}"))
     pins = PinHistory()
     with Processes(folder / "logs") as processes:
-        door = processes.start("door", [*AGENT, "--config", toml, "run"], environment=disk.environment())
+        door = processes.start("door", [*AGENT, "--config", toml, "run"], environment=disk.environment)
         door.wait_until((folder / "control").exists)
         pins.follow(folder / "control")
         yield door, pins

@@ -18,20 +18,25 @@ def why_not() -> str | None:
 
 
 class DiskBetween:
-    """What stands between. A program started with `environment()` has it between itself and its disk."""
+    """What stands between. A program started with `environment` has it between itself and its disk."""
 
     def __init__(self, folder: Path) -> None:
-        self._library, self._slow = folder / "disk_between.so", folder / "slow"
-        command = ["cc", "-shared", "-fPIC", "-O1", f'-DSLOW="{self._slow}"', "-o", str(self._library), str(_SOURCE), "-ldl"]
+        library, self._slow, self._cut = (folder / name for name in ("disk_between.so", "slow", "cut"))
+        self.environment = {"LD_PRELOAD": str(library)}
+        files = [f'-DSLOW="{self._slow}"', f'-DCUT="{self._cut}"']
+        command = ["cc", "-shared", "-fPIC", "-O1", *files, "-o", str(library), str(_SOURCE), "-ldl"]
         subprocess.run(command, check=True, env=parts.environment())
-
-    def environment(self, *, cut_at: int | None = None) -> dict[str, str]:
-        """`cut_at` counts the steps that change what a later start finds; the program dies right before that one."""
-        own = {"LD_PRELOAD": str(self._library)}
-        return own if cut_at is None else {**own, "DISK_CUT_AT": str(cut_at)}
 
     def be_slow(self, seconds: float) -> None:
         """From now on each sync takes so much longer; with 0, what it takes."""
-        beside = self._slow.with_suffix(".new")
-        beside.write_text(str(seconds), encoding="ascii")
-        beside.replace(self._slow)
+        _write(self._slow, seconds)
+
+    def cut(self, step: int) -> None:
+        """From now on a program dies right before its step of this number that changes what a later start finds; 0: none."""
+        _write(self._cut, step)
+
+
+def _write(file: Path, number: float) -> None:
+    beside = file.with_suffix(".new")
+    beside.write_text(str(number), encoding="ascii")
+    beside.replace(file)

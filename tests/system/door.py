@@ -111,6 +111,12 @@ class Door:
 
     # --- its settings ---
 
+    def use(self, port: int) -> None:
+        """Have the agent look for the broker on another port of 127.0.0.1, from its next start on."""
+        file = self.folder / "door.toml"
+        own = tomllib.loads(file.read_text(encoding="utf-8"))
+        write_settings(file, {**own, "broker": {**own["broker"], "port": port}})
+
     def _settle(self, settings: Mapping[str, object]) -> None:
         file = self.folder / "door.toml"
         own = tomllib.loads(file.read_text(encoding="utf-8"))

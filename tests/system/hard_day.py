@@ -29,6 +29,8 @@ from tests.system.processes import NotReady, wait_for
 PULSE_SECONDS = 0.6
 ANSWER_SECONDS = 2.5
 """A quarter of a second by the door itself; the rest is a test machine that starts other parts meanwhile."""
+_TOGETHER_SECONDS, _LATE_SECONDS = 0.1, 1.0
+"""Between relay and green light; and what the same machine may add to the end of a pulse."""
 MEMBERS = [TagNumber(bytes((4, number)) + b"\x2e\x21\x80\x1d\x80") for number in range(8)]
 STRANGER_EVERY = 8
 
@@ -87,6 +89,7 @@ class Hand:
     door: Door
     killer: Killer
     tapped: list[Tap] = field(default_factory=list)
+    begun_at: float = 0.0
     seen: int = 0
 
     def work(self, taps: int, goes_on: Callable[[], bool], seed: int) -> None:
@@ -122,15 +125,22 @@ class Hand:
     def tag_key(self) -> bytes:
         return (self.door.folder / "tag.key").read_bytes()
 
+    def begin(self) -> None:
+        """Forget what was tapped before."""
+        self.tapped.clear()
+        self.begun_at = time.monotonic()
+
     def relay_faults(self) -> list[str]:
         """When the relay went on without a tap, or off later than a pulse after the last one."""
-        moves, pins = [move for move in self.door.pins.moves if move.pin == "relay"], self.door.pins
-        granted, faults = [move.at for move in pins.rises("granted")], []
-        for move in moves:
-            last = max((at for at in granted if at <= move.at + 0.05), default=0.0)
-            if move.on and move.at - last > 0.1:
+        pins, faults = self.door.pins, []
+        granted = [move.at for move in pins.rises("granted", self.begun_at)]
+        cut = [tap.at for tap in self.tapped if tap.cut]
+        for move in [*pins.rises("relay", self.begun_at), *pins.falls("relay", self.begun_at)]:
+            last = max((at for at in granted if at <= move.at + _TOGETHER_SECONDS), default=0.0)
+            killed_before_it_was_shown = any(at <= move.at <= at + ANSWER_SECONDS for at in cut)
+            if move.on and move.at - last > _TOGETHER_SECONDS and not killed_before_it_was_shown:
                 faults.append(f"on at {move.at:.3f}, last granted at {last:.3f}")
-            elif not move.on and move.at - last > PULSE_SECONDS + ANSWER_SECONDS / 2:
+            elif not move.on and move.at - last > PULSE_SECONDS + _LATE_SECONDS and not killed_before_it_was_shown:
                 faults.append(f"off at {move.at:.3f}, last granted at {last:.3f}")
         return faults
 

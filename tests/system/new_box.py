@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +19,8 @@ _CODE = re.compile(r"code of this box: (\d{3} \d{3})")
 
 
 class NewBox:
-    """One box and its folder. `enrol` may be called again, as somebody would after a power cut."""
+    """One box and its folder. `enrol` may be called again, as somebody would after a power cut; `disk` is the environment of a
+    disk that is cut off while it does (disk_between.py)."""
 
     def __init__(self, folder: Path, processes: Processes, clock: Path) -> None:
         self.settings, self.state = folder / "door.toml", folder / "state"
@@ -26,6 +28,7 @@ class NewBox:
         self._enrols: Child | None = None
         self._agent: Child | None = None
         self._heard = 0
+        self.disk: Mapping[str, str] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     # --- becoming a door ---
@@ -35,7 +38,9 @@ class NewBox:
         self._heard = len(self._screen())
         command: list[str | Path] = [AGENT, "--config", self.settings, "enrol", "--server", server]
         more: list[str | Path] = [] if self.settings.exists() else ["--state-folder", self.state]
-        self._enrols = self._processes.start(f"box-{self._folder.name}", [*command, *more], stdin=subprocess.PIPE)
+        self._enrols = self._processes.start(
+            f"box-{self._folder.name}", [*command, *more], environment=self.disk, stdin=subprocess.PIPE
+        )
         self._enrols.wait_until(lambda: _CODE.search(self.told()), limit_seconds=30)
         found = _CODE.search(self.told())
         assert found is not None
@@ -86,6 +91,14 @@ class NewBox:
 
     def tap(self, number: TagNumber) -> None:
         ask(self._folder / "control", do="tap", number=number.uid.hex())
+
+    def checked(self) -> str:
+        """What `door-agent check` makes of it: "good", "not enrolled", or all that it says."""
+        command = [str(AGENT), "--config", str(self.settings), "check"]
+        told = subprocess.run(command, capture_output=True, text=True, check=False, env=parts.environment(), timeout=60)
+        if told.returncode == 0:
+            return "good"
+        return "not enrolled" if "door-agent enrol" in told.stderr else told.stdout + told.stderr
 
     def journal(self) -> str:
         """What `door-agent journal` tells."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from threading import Thread
@@ -45,8 +46,12 @@ class Plugs:
 class Plug:
     """One door's way to the broker. `port` is what the door connects to, and stays the same."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, broker_port: int) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, broker_port: int, listen: Callable[[int], socket.socket] | None = None
+    ) -> None:
+        """`listen` makes the socket for the port it is told; without it that is on the loopback of this machine."""
         self.port = free_port()
+        self._listen = listen or _on_loopback
         self._loop = loop
         self._broker_port = broker_port
         self._server: asyncio.Server | None = None
@@ -86,7 +91,7 @@ class Plug:
     async def _put_back(self) -> None:
         self._passing.set()
         if self._server is None:
-            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+            self._server = await asyncio.start_server(self._accept, sock=self._listen(self.port))
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = asyncio.current_task()
@@ -118,3 +123,7 @@ class Plug:
             await self._passing.wait()
             writer.write(data)
             await writer.drain()
+
+
+def _on_loopback(port: int) -> socket.socket:
+    return socket.create_server(("127.0.0.1", port))

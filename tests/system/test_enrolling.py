@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 from cryptography import x509
@@ -20,6 +22,8 @@ from tests.booking_server.hub import PASSWORD
 from tests.system import parts
 from tests.system.building import Building
 from tests.system.desk import Desk
+from tests.system.disk_between import DiskBetween
+from tests.system.disk_between import why_not as no_disk
 from tests.system.man_between import ManBetween
 from tests.system.new_box import NewBox
 from tests.system.processes import wait_for
@@ -172,6 +176,34 @@ def test_a_power_cut_while_it_waits_costs_a_new_code(site: Site) -> None:
     site.approve(site.page_of(code), code, "spare", replaces=True)
     assert box.answer("y") == 0
     assert f"{pki.certificates(site.building.state, 'spare')[-1].serial_number:x}" == box.serial()
+
+
+@pytest.mark.skipif(bool(no_disk()), reason=no_disk() or "")
+@pytest.mark.parametrize("steps", [[12], pytest.param(range(1, 40), marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
+def test_a_power_cut_at_any_step_of_the_taking_on_leaves_nothing_or_all(
+    site: Site, tmp_path: Path, steps: Sequence[int]
+) -> None:
+    """Cut off right before a step that writes, the box is no door yet or wholly one, and is enrolled again like a new one."""
+    box, disk = site.box(), DiskBetween(tmp_path)
+    box.disk = disk.environment
+    for step in steps:
+        disk.cut(0)
+        code = box.enrol(site.building.web_address)
+        site.approve(site.page_of(code), code, "spare", replaces=bool(pki.certificates(site.building.state, "spare")))
+        disk.cut(step)
+        ended = box.answer("y")
+        assert ended in (0, -SIGKILL), box.told()
+        assert box.checked() == ("good" if (box.state / "identity").exists() else "not enrolled")
+        site.building.hand.turn_by(timedelta(minutes=5))  # an address may ask ten times in a quarter of an hour
+        if ended == 0:
+            break
+    assert (ended == 0) is (len(steps) > 1)
+    disk.cut(0)
+    code = box.enrol(site.building.web_address)
+    site.approve(site.page_of(code), code, "spare", replaces=True)
+    assert box.answer("y") == 0
+    assert [entry.name for entry in box.state.glob("identity-*")] == [f"identity-{box.serial()}"]
+    assert box.checked() == "good"
 
 
 def test_a_man_in_the_middle_shows_another_code(site: Site) -> None:

@@ -41,6 +41,9 @@ def test_law_1_kills_at_random_moments_lose_no_tap_and_count_none_twice(
 ) -> None:
     """Every tap that no kill cut off is answered; the server holds exactly what was answered, in order, each once; no relay
     went on without a tap, none stayed on, and each door's journal is whole."""
+    before = [len(day.stored(hand.door)) for hand in day.hands]
+    for hand in day.hands:
+        hand.begin()
     with ThreadPoolExecutor(1 + len(day.hands)) as pool:
         killed = pool.submit(day.killer.work, deaths, seed)
         tapped = [
@@ -49,9 +52,9 @@ def test_law_1_kills_at_random_moments_lose_no_tap_and_count_none_twice(
         ]
         for done in (killed, *tapped):
             done.result()
-    for hand in day.hands:
+    for hand, had in zip(day.hands, before, strict=True):
         settle(hand)
-        assert unaccounted(hand.tapped, day.stored(hand.door)) is None
+        assert unaccounted(hand.tapped, day.stored(hand.door)[had:]) is None
         assert hand.relay_faults() == []
         assert sum(tap.cut for tap in hand.tapped) <= sum(day.killer.dead.values())
     assert day.number("select count(*) from forks") == 0
