@@ -2,7 +2,8 @@
 """What the door's process costs: from its start to the first decision, its memory, and what it takes while nothing happens.
 
 The door holds its snapshot already, as after a power cut. The start happens alone, without a broker; memory and idleness are
-those of a door connected over mutual TLS.
+those of a door connected over mutual TLS. It runs as its unit runs it, and without what only the tests bring along: libraries
+that are not in requirements-door.lock are hidden from it, and from its floor.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,6 +33,9 @@ SIZES = (10_000, 100_000)
 STARTS = 5
 GOAL_START, GOAL_MEMORY, GOAL_IDLE = 5.0, 5.0, 0.01
 IDLE_SECONDS = float(os.environ.get("BENCH_IDLE_SECONDS", "20"))
+_NOT_AT_A_DOOR = ("rich", "typing_extensions", "greenlet", "better_exceptions")
+"""Libraries which a door's own use where they find them."""
+_UNIT = parts.CHECKOUT / "systemd" / "door-agent.service"
 _FIRST_MOVES_SECONDS = 10.0
 _TAPS = 20
 
@@ -44,6 +49,23 @@ def run() -> list[Result]:
             size = f"{tags:,} tags".replace(",", " ")
             found += [_start(door, building, size), _memory(door, building, size)]
     return [*found, _idle()]
+
+
+@contextmanager
+def _as_at_a_door(building: Building) -> Iterator[None]:
+    """Let processes that start in here have the environment of a door's."""
+    hidden = building.folder / "hidden"
+    hidden.mkdir(exist_ok=True)
+    for name in _NOT_AT_A_DOOR:
+        (hidden / f"{name}.py").write_text(f'raise ImportError("{name} is not at a door")\n', encoding="utf-8")
+    set_by_unit = re.findall(r"^Environment=(\w+)=(\S+)$", _UNIT.read_text(encoding="utf-8"), re.MULTILINE)
+    before = dict(os.environ)
+    os.environ.update({"PYTHONPATH": str(hidden), **dict(set_by_unit)})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _door(building: Building, tags: int) -> Door:
@@ -64,10 +86,11 @@ def _door(building: Building, tags: int) -> Door:
 
 
 def _start(door: Door, building: Building, size: str) -> Result:
-    floors, products = alternate(
-        lambda: [timed(_import_sqlite) for _ in range(STARTS)],
-        lambda: [_first_decision(door) for _ in range(STARTS)],
-    )
+    with _as_at_a_door(building):
+        floors, products = alternate(
+            lambda: [timed(_import_sqlite) for _ in range(STARTS)],
+            lambda: [_first_decision(door) for _ in range(STARTS)],
+        )
     name = f"process start to relay, {size}"
     return compared(name, 'python -c "import sqlite3"', floors, products, goal=GOAL_START, unit="ms", scale=1e3)
 
@@ -119,7 +142,8 @@ def _relay_on(pins: socket.socket) -> float:
 
 def _memory(door: Door, building: Building, size: str) -> Result:
     building.start_broker()
-    floors, products = alternate(lambda: [_bare_python()], lambda: [_connected_door(door)])
+    with _as_at_a_door(building):
+        floors, products = alternate(lambda: [_bare_python()], lambda: [_connected_door(door)])
     name = f"memory, connected, {size}"
     return compared(name, "bare Python", floors, products, goal=GOAL_MEMORY, unit="MiB", scale=1.0)
 
@@ -170,7 +194,8 @@ def _idle() -> Result:
     with Building(at=AT + timedelta(hours=6), readers=("front",) if real else ()) as building:
         door = _door(building, SIZES[0])
         building.start_broker()
-        door.start()
+        with _as_at_a_door(building):
+            door.start()
         wait_for(lambda: "online" in door.said(), "the door is online")
         time.sleep(_FIRST_MOVES_SECONDS)  # the file is proven, the request for a snapshot stays unanswered
         pid = pid_of(door)
