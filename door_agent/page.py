@@ -13,6 +13,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
+from socketserver import TCPServer
 from threading import Thread
 from typing import Any
 
@@ -56,6 +57,10 @@ class _Server(HTTPServer):
     def __init__(self, address: tuple[str, int], told: Callable[[], Told | None]) -> None:
         self.told = told
         super().__init__(address, _Answer)
+
+    def server_bind(self) -> None:
+        """Bind, and look no name up: without network that takes long."""
+        TCPServer.server_bind(self)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Whoever hung up too soon is nobody's business."""
