@@ -36,7 +36,8 @@ ATTENTION = {
         "The door does not know the time. Connect it to the network, or see that its clock is right."
     ),
     "journal_forked": lazy_gettext(
-        "The door counted anew, and nothing is lost. If it comes again, look for a second box as this door."
+        "The door counted anew from an old or copied card. Taps under used numbers are kept aside and not billed. If it comes"
+        " again, look for a second box as this door."
     ),
     "mode_lost": lazy_gettext("The door forgot its mode and is locked. Set the mode anew."),
     "mode_unwritable": lazy_gettext(
