@@ -211,6 +211,7 @@ def _renewal(config_file: Path, config: Config, loop: Loop, link: Link, folder: 
     try:
         return Renewal(loop.settings.door, config_file.parent / config.broker.certificate, folder, outside)
     except (OSError, ValueError) as error:
+        tls_context(config.broker, config_file, loop.settings.door)  # says better which file is at fault
         raise BadConfiguration(f"{config_file}: broker.certificate is {config.broker.certificate!r}: {error}") from None
 
 

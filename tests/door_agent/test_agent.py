@@ -32,6 +32,7 @@ KEY = bytes(range(32))
 _TOML = """
 door = "front"
 demo = true
+status_port = 0
 state_folder = "state"
 tag_key_file = "tag.key"
 broker = {{ host = "127.0.0.1", port = {port}, ca = "c.pem", certificate = "c.pem", key = "k.pem" }}
@@ -72,6 +73,11 @@ def write_door(folder: Path, *, rules: DoorRules | None = None) -> Path:
     keep(folder / "state" / "snapshot.sqlite", kept)
     (folder / "door.toml").write_text(_TOML.format(port=free_port()))
     return folder / "door.toml"
+
+
+def show_page(toml: Path, port: int) -> None:
+    """Have the door that `write_door` wrote show its page on this port."""
+    toml.write_text(toml.read_text(encoding="utf-8").replace("status_port = 0", f"status_port = {port}"), encoding="utf-8")
 
 
 @pytest.fixture

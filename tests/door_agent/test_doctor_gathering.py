@@ -23,7 +23,7 @@ from door_agent.doctor.gathering import Asks, gather
 from door_agent.doctor.watching import Health, Watching
 from door_agent.happenings import Noticed
 from door_agent.telling import Told
-from tests.door_agent.test_agent import NUMBER, say, write_door
+from tests.door_agent.test_agent import NUMBER, say, show_page, write_door
 from tests.door_agent.test_disk import AGENT
 from tests.door_agent.test_starting import said
 from tests.system.processes import Processes, free_port, wait_for
@@ -143,7 +143,7 @@ def test_files_are_told_with_mode_and_owner(tmp_path: Path) -> None:
 def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Processes]]:
     folder = tmp_path_factory.mktemp("door")
     toml = write_door(folder)
-    toml.write_text(f"status_port = {free_port()}\n" + toml.read_text(encoding="utf-8"), encoding="utf-8")
+    show_page(toml, free_port())
     with Processes(folder / "logs") as processes:
         processes.start("door", [*AGENT, "--config", toml, "run"]).wait_until((folder / "control").exists)
         yield folder, processes

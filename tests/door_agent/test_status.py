@@ -14,7 +14,7 @@ import pytest
 from door_agent.errors import DoorError
 from door_agent.page import asked
 from door_agent.telling import Told
-from tests.door_agent.test_agent import NUMBER, say, write_door
+from tests.door_agent.test_agent import NUMBER, say, show_page, write_door
 from tests.door_agent.test_disk import AGENT
 from tests.door_agent.test_starting import said
 from tests.system.processes import Processes, free_port, wait_for
@@ -27,7 +27,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]
     """A running door that granted a tap and refused another, its folder and its page's port."""
     folder, port = tmp_path_factory.mktemp("door"), free_port()
     toml = write_door(folder)
-    toml.write_text(f"status_port = {port}\n" + toml.read_text(encoding="utf-8"), encoding="utf-8")
+    show_page(toml, port)
     with Processes(folder / "logs") as processes:
         processes.start("door", [*AGENT, "--config", toml, "run"]).wait_until((folder / "control").exists)
         for _ in range(2):
@@ -133,7 +133,7 @@ def test_each_change_of_what_needs_a_person_is_in_the_log(door: tuple[Path, int]
 def test_where_no_door_runs_it_says_what_to_do(tmp_path: Path) -> None:
     """One line, exit code 1."""
     toml = write_door(tmp_path)
-    toml.write_text(f"status_port = {free_port()}\n" + toml.read_text(encoding="utf-8"), encoding="utf-8")
+    show_page(toml, free_port())
     code, words = said(tmp_path, "status")
     assert (code, len(words.splitlines())) == (1, 1)
     assert "the agent does not answer" in words
@@ -143,7 +143,7 @@ def test_where_no_door_runs_it_says_what_to_do(tmp_path: Path) -> None:
 def test_a_door_whose_port_is_taken_is_a_door_all_the_same(door: tuple[Path, int], tmp_path: Path) -> None:
     """It runs without the page, and its log says so."""
     toml = write_door(tmp_path)
-    toml.write_text(f"status_port = {door[1]}\n" + toml.read_text(encoding="utf-8"), encoding="utf-8")
+    show_page(toml, door[1])
     with Processes(tmp_path / "logs") as processes:
         second = processes.start("door", [*AGENT, "--config", toml, "run"])
         second.wait_until((tmp_path / "control").exists)

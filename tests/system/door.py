@@ -18,7 +18,7 @@ from access_contract.vocabulary import TagNumber
 from tests.system.pcsc import CardRoom
 from tests.system.pins import PinHistory, ask
 from tests.system.plug import Plug
-from tests.system.processes import Child, NotReady, Processes
+from tests.system.processes import Child, NotReady, Processes, free_port
 from tests.system.settings_file import write_settings
 
 AGENT = Path(sys.executable).with_name("door-agent")
@@ -124,5 +124,12 @@ class Door:
         kind = {"kind": "simulated"} if self._room is None else {"kind": "pcsc", "name": self._room.reader(self.id)}
         point = own["readers"][0]["access_point"] if own.get("readers") else "in"
         own["readers"] = [{**kind, "access_point": point}]
-        own |= {"demo": True, "state_folder": "state", "contact": {"pin": 22}, "exit_button": {"pin": 27}, **settings}
+        own |= {
+            "demo": True,
+            "status_port": free_port(),
+            "state_folder": "state",
+            "contact": {"pin": 22},
+            "exit_button": {"pin": 27},
+            **settings,
+        }
         write_settings(file, own)
