@@ -146,6 +146,9 @@ class PackagedDoor:
             limit_seconds=within,
         )
 
+    def log(self) -> str:
+        return self.machine.run("journalctl --unit=door-agent --no-pager")
+
     def journal(self) -> str:
         return self.machine.run("door-agent journal --last 100")
 
@@ -190,7 +193,10 @@ def test_a_door_comes_into_service_and_its_rule_lets_it_reach_the_reader(door: P
     door.opens()
     rule = "/usr/share/polkit-1/rules.d/50-hubkey-door.rules"
     door.machine.run(f"mv {rule} /root/rule && systemctl restart polkit pcscd door-agent")
-    wait_for(lambda: "Access denied" in door.journal(), "the agent is refused and says so", limit_seconds=20)
+    wait_for(lambda: "Access denied" in door.log(), "the agent is refused and says so", limit_seconds=20)
+    said = door.machine.run("door-agent doctor", code=1)
+    assert "pcscd refuses the user hubkey-door (Access denied): the polkit rule is missing" in said
+    assert "service      good: enabled, running, watched" in said
     door.machine.run(f"mv /root/rule {rule} && systemctl restart polkit pcscd")
     door.follow().opens()
 
