@@ -36,10 +36,10 @@ soak: ## run the tests with their full counts (hours)
 	@.ci/environment
 	@$(BIN)/pytest -q -m soak $(ARGS)
 
-bench: ## measure: tap to relay, entries a second, the decision, each beside a floor
+bench: ## measure, each figure beside a floor (ARGS="tap rights" picks some)
 	@.ci/parts demo
 	@.ci/environment
-	@$(BIN)/python -m tests.benchmarks
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 deb: ## build the door's Debian packages into dist/ (RELEASES="12 13", ARCHITECTURES="amd64 arm64")
 	@.ci/environment
