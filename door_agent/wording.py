@@ -17,7 +17,10 @@ ATTENTION = {
     "journal_unwritable": "The door cannot write its journal. Its memory card may be full or worn out.",
     "journal_slow": "The door's memory card is slow. Replace it before it fails.",
     "journal_lost": "The door's journal was damaged and a new one began. Replace its memory card soon.",
-    "journal_forked": "The door counted anew, and nothing is lost. If it comes again, look for a second box as this door.",
+    "journal_forked": (
+        "The door counted anew from an old or copied card. Taps under used numbers are kept aside and not billed."
+        " If it comes again, look for a second box as this door."
+    ),
     "journal_full": "The door has much to tell and has not been online for long. Connect it before its journal is full.",
     "clock_untrusted": "The door does not know the time. Connect it to the network, or see that its clock is right.",
     "keys_lost": "The door lost the server's newest keys. If it stays offline, give it new files.",
