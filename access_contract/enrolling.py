@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
-from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from cryptography.x509 import load_der_x509_certificate
+from cryptography.x509 import InvalidVersion, load_der_x509_certificate
 
 CODE_CONTEXT, PACKAGE_CONTEXT, RENEWAL_CONTEXT = b"hubkey/v1/enrol\x00", b"hubkey/v1/enrolled\x00", b"hubkey/v1/renew\x00"
 NONCE_BYTES = DIGEST_BYTES = SEALING_KEY_BYTES = 32
@@ -153,7 +153,7 @@ def signing_key(der: bytes) -> ec.EllipticCurvePublicKey:
     """Return the P-256 key in a SubjectPublicKeyInfo. Raise BadWord."""
     try:
         key = load_der_public_key(der)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise BadWord("signing_key", "The signing key must be a public P-256 key (SubjectPublicKeyInfo, DER).")
@@ -197,7 +197,7 @@ def _info(exchange: Exchange) -> bytes:
 def _authority_key(der: bytes) -> ec.EllipticCurvePublicKey:
     try:
         key = load_der_x509_certificate(der).public_key()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidVersion):
         key = None
     if not isinstance(key, ec.EllipticCurvePublicKey):
         raise BadWord("authority", "The authority must be a certificate (DER) with an elliptic-curve key.")

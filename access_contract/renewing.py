@@ -6,14 +6,15 @@ A box whose certificate was taken away gets no other one, though its line may st
 
 from __future__ import annotations
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import (
     Certificate,
-    CertificateSigningRequest,
     CertificateSigningRequestBuilder,
+    InvalidVersion,
     Name,
     NameAttribute,
     load_der_x509_csr,
@@ -39,9 +40,7 @@ def renewal(door: DoorId, *, new: ec.EllipticCurvePrivateKey, has: Certificate, 
 
 def proven_key(body: Renew, door: DoorId, has: Certificate) -> ec.EllipticCurvePublicKey:
     """Return the key that the next certificate is for, if the holder of `has` asks for his own name. Raise NotProven."""
-    csr = _csr(body.csr)
-    key, new = has.public_key(), csr.public_key()
-    names = [attribute.value for attribute in csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    key, (new, names) = has.public_key(), _requested(body.csr)
     if not isinstance(key, ec.EllipticCurvePublicKey) or names != [door]:
         raise NotProven("asks for another name")
     if not isinstance(new, ec.EllipticCurvePublicKey) or not isinstance(new.curve, ec.SECP256R1) or new == key:
@@ -53,12 +52,14 @@ def proven_key(body: Renew, door: DoorId, has: Certificate) -> ec.EllipticCurveP
     return new
 
 
-def _csr(content: bytes) -> CertificateSigningRequest:
+def _requested(content: bytes) -> tuple[CertificatePublicKeyTypes, list[str | bytes]]:
+    """Return the key and the common names of a request that its own key signed. What is malformed may show at any of these."""
     try:
         csr = load_der_x509_csr(content)
-        signed = csr.is_signature_valid
-    except (ValueError, TypeError):
+        signed, key = csr.is_signature_valid, csr.public_key()
+        names = [attribute.value for attribute in csr.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidVersion):
         raise NotProven("is no request") from None
     if not signed:
         raise NotProven("does not hold the new key")
-    return csr
+    return key, names

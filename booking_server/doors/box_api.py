@@ -69,14 +69,15 @@ def _refused(problem: BookingServerError) -> Response:
 
 def _read(shape: type[Shape]) -> Shape:
     """Return what was sent. Raise BadWord naming the field."""
-    content = request.get_data()
     try:
-        return msgspec.json.decode(content, type=shape)
-    except msgspec.ValidationError as error:
-        said = explained(str(error), msgspec.json.decode(content), shape)
-        raise BadWord(said.split(" ", 1)[0], said[:200]) from None
+        written = msgspec.json.decode(request.get_data())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadWord("", "This is not JSON.") from None
+    try:
+        return msgspec.convert(written, shape)
+    except msgspec.ValidationError as error:
+        said = explained(str(error), written, shape)
+        raise BadWord(said.split(" ", 1)[0], said[:200]) from None
 
 
 def _say(body: msgspec.Struct, status: int = 200) -> Response:

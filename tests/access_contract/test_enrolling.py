@@ -90,6 +90,7 @@ def test_a_nonce_fits_its_own_commitment_only() -> None:
         ("signing_key", b"\x30\x59"),
         ("signing_key", ec.generate_private_key(ec.SECP384R1()).public_key().public_bytes(
             Encoding.DER, PublicFormat.SubjectPublicKeyInfo)),
+        ("signing_key", bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030177034200") + b"\x04" * 65),
         ("signing_key", BOX.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)),
         ("sealing_key", b""),
         ("sealing_key", b"\x01" * 31),

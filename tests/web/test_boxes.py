@@ -115,7 +115,9 @@ def test_a_bad_word_is_refused_at_its_field(app: Flask, more: dict[str, object],
     assert answer.get_json()["error"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'"x"', b"\xff\xfe", b"{" * 5000, b"null"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'"x"', b"\xff\xfe", b"{" * 5000, b"null", b'{"v": 2, ?', b'{"v": 2, "x": "\xff"}']
+)
 def test_what_is_no_word_at_all_is_refused(app: Flask, content: bytes) -> None:
     """Nothing that a stranger sends breaks the server."""
     for path in ("/enrol", "/enrol/0/nonce"):

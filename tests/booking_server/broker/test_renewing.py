@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import Certificate, load_pem_x509_certificate
@@ -21,10 +22,22 @@ from booking_server.clock import SystemClock
 from tests.booking_server.hub import NOW
 
 FRONT = DoorId("front")
+P256, VERSION_0 = bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("020100")
+"""The name of the curve, and a request's version, as they stand in its DER."""
 
 
 def key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
+
+
+def of_no_name(csr: bytes, own: ec.EllipticCurvePrivateKey) -> bytes:
+    """Return the request with a name that is none, signed by its own key all the same."""
+    at = csr.index(VERSION_0)
+    info, rest = csr[at - 2 : at + csr[at - 1]], csr[at + csr[at - 1] :]
+    info = info.replace(b"\x0c\x05front", b"\x03\x05front")  # a bit string, which no name may be
+    signature = own.sign(info, ec.ECDSA(hashes.SHA256()))
+    inside = info + rest[: 2 + rest[1]] + bytes((3, len(signature) + 1, 0)) + signature
+    return b"\x30\x81" + bytes((len(inside),)) + inside
 
 
 class Door:
@@ -73,7 +86,8 @@ def test_a_box_that_was_put_out_gets_none(tmp_path: Path) -> None:
 def test_nobody_gets_another_s(tmp_path: Path) -> None:
     """Another name, another's certificate, a signature of another key or over another request, the same key: none is given."""
     front, back = Door(tmp_path), Door(tmp_path, "back")
-    asked = front.asks()
+    own = key()
+    asked = front.asks(own)
     of_back = renewal(DoorId("back"), new=key(), has=front.has, key=front.key)
     for wrong in (
         of_back,
@@ -85,6 +99,9 @@ def test_nobody_gets_another_s(tmp_path: Path) -> None:
         renewal(FRONT, new=ec.generate_private_key(ec.SECP384R1()), has=front.has, key=front.key),
         front.asks(csr=b"\x30\x00"),
         front.asks(csr=asked.csr[:-2] + b"\x00\x00"),
+        front.asks(csr=asked.csr.replace(P256, P256[:-1] + b"\x77")),
+        front.asks(csr=of_no_name(asked.csr, own)),
+        front.asks(csr=asked.csr.replace(VERSION_0, VERSION_0[:-1] + b"\x09", 1)),
     ):
         with pytest.raises(NotProven):
             front.gets(wrong)
