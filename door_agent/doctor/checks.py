@@ -157,7 +157,7 @@ def service(facts: Facts) -> Check:
         troubles.append("it does not start with the Pi: sudo systemctl enable door-agent")
     if unit.get("ActiveState") != "active":
         troubles.append(f"it is {unit.get('ActiveState')} ({unit.get('SubState')}): sudo systemctl restart door-agent")
-    if unit.get("WatchdogUSec", "0") in ("0", "infinity", ""):
+    elif unit.get("WatchdogUSec", "0") in ("0", "infinity", ""):  # systemd knows it of a unit that runs, and of no other
         troubles.append("the watchdog is off: take WatchdogSec=0 out of /etc/systemd/system/door-agent.service.d")
     return one("service", troubles, f"enabled, running, watched; started anew {unit.get('NRestarts', '0')} times")
 

@@ -148,6 +148,13 @@ def test_a_reader_is_good_if_the_agent_says_so_whatever_pcscd_answers_us() -> No
     assert check("reader in", changed(pcscd=Pcscd(code=SILENT))).sentence == READER
 
 
+def test_a_unit_that_never_ran_is_not_said_to_have_no_watchdog() -> None:
+    """systemd tells no watchdog of a unit that has not run yet: that is no trouble of the unit."""
+    fresh = {**UNIT, "ActiveState": "inactive", "SubState": "dead", "WatchdogUSec": "infinity"}
+    said = check("service", changed(unit=fresh)).sentence
+    assert said == "it is inactive (dead): sudo systemctl restart door-agent"
+
+
 @pytest.mark.parametrize(
     ("reader", "drop_in", "group"),
     [
