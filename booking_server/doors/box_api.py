@@ -40,6 +40,10 @@ def ask() -> Response:
 @pages.post("/enrol/<enrolment_id>/nonce")
 def reveal(enrolment_id: str) -> Response:
     nonce = _read(Revealed).nonce
+    with database().read() as tx:
+        known = enrolment.revealed(tx, enrolment_id=enrolment_id, nonce=nonce)
+    if known is not None:
+        return _say(known)
     with database().write() as tx:
         revealed = enrolment.reveal(tx, now=now(), enrolment_id=enrolment_id, nonce=nonce)
         box = enrolment.new_box(tx, SYSTEM, config=config(), enrolment_id=enrolment_id)

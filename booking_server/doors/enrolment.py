@@ -122,6 +122,15 @@ def reveal(tx: Connection, *, now: datetime, enrolment_id: str, nonce: bytes) ->
     return Revealed(nonce=row.server_nonce)
 
 
+def revealed(tx: Connection, *, enrolment_id: str, nonce: bytes) -> Revealed | None:
+    """Return our nonce to a box that said its own before, None where it is still to be taken. Reads only, so that guesses and
+    repetitions wait for no writer. Raise BadWord; NotFound.
+    """
+    row = _row(tx, enrolment_id)
+    check_nonce(nonce, row.commitment)
+    return None if row.box_nonce is None else Revealed(nonce=row.server_nonce)
+
+
 def standing(tx: Connection, *, now: datetime, enrolment_id: str) -> Standing:
     """Return how an enrolment stands, with what is delivered if it was approved. Raise NotFound."""
     row = _row(tx, enrolment_id)

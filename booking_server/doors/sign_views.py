@@ -34,9 +34,10 @@ def sign(door_id: str) -> Answer:
 
 @pages.get("/why/<door_id>")
 def why(door_id: str) -> Answer:
-    """Answer whoever stands before the door; the same page for a door that is not there, so that nobody can list them."""
+    """Answer whoever stands before the door; a door that is not there has the same page without a name. Whoever is not signed
+    in waits for no writer: only who reads taps is written down."""
     who = actor() if is_signed_in() else None
-    with database().write() as tx:
+    with database().read() if who is None else database().write() as tx:
         door = next((one for one in doors.doors(tx) if one.id == door_id and one.retired_at is None), None)
         zone_name = "" if door is None else places.site(tx, door.site_id).time_zone
         tap = None if who is None or door is None else _last_tap(tx, who, door.id)

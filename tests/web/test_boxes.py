@@ -13,12 +13,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flask import Flask
+from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from access_contract.enrolling import NONCE_BYTES, commitment
 from booking_server.broker.settings import write_broker
 from booking_server.config import Config
 from booking_server.doors.enrolment import BEGUN_BY_ONE_MAX
+from booking_server.web.request import EXTENSION, Hub
 from door_agent.enrolling import Box, NotEnrolled, address_of, hardware
 from tests.web.conftest import BILLING, HOST, Served, csrf, signed_in
 from tests.web.playing import PlayedDoor
@@ -136,6 +138,22 @@ def test_the_nonce_must_fit_and_its_box_be_known(app: Flask) -> None:
     assert post(app, f"/enrol/{'0' * 32}/nonce", right).status_code == 404
     assert app.test_client().get(f"/enrol/{'0' * 32}", **HTTPS).status_code == 404
     assert app.test_client().get(address, **HTTPS).get_json()["state"] == "waiting"
+
+
+def test_who_is_nobody_waits_for_no_writer_and_keeps_none_waiting(app: Flask) -> None:
+    """A stranger's guesses, a nonce said again, the page behind a door's sign: answered while somebody writes, and told once."""
+    address = f"/enrol/{post(app, '/enrol', words()).get_json()['enrolment']}/nonce"
+    right = {"nonce": base64.b64encode(NONCE).decode()}
+    with capture_logs() as told:
+        said = [post(app, address, right).get_json()]
+        hub: Hub = app.extensions[EXTENSION]
+        with hub.database.write():
+            said.append(post(app, address, right).get_json())
+            assert post(app, f"/enrol/{'0' * 32}/nonce", right).status_code == 404
+            assert post(app, address, {"nonce": base64.b64encode(b"x" * 32).decode()}).status_code == 422
+            assert app.test_client().get("/why/front", **HTTPS).status_code == 200
+    assert said[0] == said[1]
+    assert [line["event"] for line in told] == ["new_box"]
 
 
 def test_too_many_are_told_when_to_come_again(app: Flask) -> None:
