@@ -87,34 +87,25 @@ class SystemClock:
             return self._known, ClockQuality.SYNCED if synced else ClockQuality.HOLDOVER
 
 
-class TurnedClock:
-    """The machine's clock plus the seconds written in a file. Only with demo = true; trusted unless `untrusted` follows."""
+def turned_clock(file: Path | None, not_before: datetime | None = None) -> SystemClock:
+    """Return a clock by the same rules, of the machine's time plus the seconds written in `file`; None: the machine's time.
 
-    def __init__(self, file: Path | None) -> None:
-        self._file = file
-        self._last = datetime(2000, 1, 1, tzinfo=UTC)
+    Only with demo = true. It counts as kept in step, unless `untrusted` follows the seconds.
+    """
 
-    def now(self) -> datetime:
-        seconds, *_ = self._words()
-        self._last = max(self._last, datetime.now(UTC) + timedelta(seconds=float(seconds)))
-        return self._last
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def quality(self) -> ClockQuality:
-        return ClockQuality.UNTRUSTED if "untrusted" in self._words() else ClockQuality.SYNCED
-
-    def known(self) -> datetime | None:
-        return None
-
-    def _words(self) -> list[str]:
-        if self._file is None:
+    def words() -> list[str]:
+        if file is None:
             return ["0"]
         try:
-            return self._file.read_text(encoding="ascii").split() or ["0"]
+            return file.read_text(encoding="ascii").split() or ["0"]
         except FileNotFoundError:
             return ["0"]
+
+    return SystemClock(
+        not_before,
+        read=lambda: datetime.now(UTC) + timedelta(seconds=float(words()[0])),
+        is_synced=lambda: "untrusted" not in words(),
+    )
 
 
 def wall_clock() -> datetime:

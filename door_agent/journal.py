@@ -37,6 +37,9 @@ EVENTS_MAX = 1_000_000
 _FORGOTTEN_AT_ONCE = 2000
 """While more waits to be sent, what was acknowledged is taken out by so many: each time rewrites pages of the file."""
 
+_LOOKED_AT = 100
+"""Events at the end among which the last trusted instant is looked for: what was doubted since must not hide it."""
+
 
 class Journal:
     """One door's journal in one SQLite file. Used by the loop's thread only."""
@@ -193,14 +196,14 @@ class Journal:
         return aside
 
     def _find_end(self) -> None:
-        row = self._db.execute(
-            "select sequence, content from event where journal = ? order by sequence desc limit 1", (self.id,)
-        ).fetchone()
-        if row is not None:
-            self.sequence, self._previous = row[0], event_hash(row[1])
-            header = header_of(row[1])
-            if header is not None and header.clock is not ClockQuality.UNTRUSTED:
-                self.last_trusted_at = header.at
+        last = self._db.execute(
+            "select sequence, content from event where journal = ? order by sequence desc limit ?", (self.id, _LOOKED_AT)
+        ).fetchall()
+        if last:
+            self.sequence, self._previous = last[0][0], event_hash(last[0][1])
+            headers = (header_of(content) for _, content in last)
+            trusted = (one.at for one in headers if one is not None and one.clock is not ClockQuality.UNTRUSTED)
+            self.last_trusted_at = next(trusted, None)
 
     def _read(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         try:

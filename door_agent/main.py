@@ -16,7 +16,7 @@ from typing import Any
 
 from access_contract.vocabulary import AccessPointId, ClockQuality
 from door_agent import happenings as h
-from door_agent.clock import Clock, SystemClock, TurnedClock
+from door_agent.clock import Clock, SystemClock, turned_clock
 from door_agent.config import Config, load
 from door_agent.doctor.watching import Health, Watching
 from door_agent.errors import BadConfiguration, JournalUnwritable
@@ -219,7 +219,7 @@ def _clock(config_file: Path, config: Config, floor: datetime | None) -> Clock:
     if not config.demo:
         return SystemClock(floor)
     offset = config.simulated.clock
-    return TurnedClock(None if offset is None else config_file.parent / offset)
+    return turned_clock(None if offset is None else config_file.parent / offset, floor)
 
 
 def _trusted_now(clock: Clock) -> Any:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from access_contract.vocabulary import ClockQuality
-from door_agent.clock import SystemClock, TurnedClock
+from door_agent.clock import SystemClock, turned_clock
 from door_agent.floor import floor_of, keep_floor
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -140,13 +140,14 @@ def test_a_floor_that_cannot_be_read_or_written_is_done_without(tmp_path: Path) 
     assert not (tmp_path / "away").exists()
 
 
-def test_a_turned_clock_is_doubted_where_its_file_says_so(tmp_path: Path) -> None:
-    """For tests and the demo: seconds, and after them whether anything keeps the clock in step. Nothing of it is kept."""
+def test_a_turned_clock_follows_its_file_by_the_rules_of_every_clock(tmp_path: Path) -> None:
+    """For tests and the demo: seconds, and after them whether anything keeps the clock in step; back it does not go."""
     file = tmp_path / "clock"
-    clock = TurnedClock(file)
-    assert clock.quality() is ClockQuality.SYNCED
-    before = clock.now()
     file.write_text("3600 untrusted")
+    clock, before = turned_clock(file), turned_clock(None).now()
     assert clock.quality() is ClockQuality.UNTRUSTED
     assert clock.now() > before + timedelta(minutes=59)
-    assert clock.known() is None
+    file.write_text("3600")
+    assert (clock.quality(), clock.now() > before + timedelta(minutes=59)) == (ClockQuality.SYNCED, True)
+    file.write_text("0")
+    assert (clock.quality(), clock.now() > before + timedelta(minutes=59)) == (ClockQuality.UNTRUSTED, True)

@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -283,3 +283,15 @@ def test_a_journal_as_large_as_it_may_get_opens_at_once_and_stays_small_in_memor
         assert [sequence for _, sequence, _ in last_kept(database, 2)] == [count - 1, count]
     database.close()
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024
+
+
+def test_what_was_written_in_doubt_does_not_hide_when_the_time_was_last_known(tmp_path: Path) -> None:
+    """A clock that is turned back and a power cut right after: the next start still knows the last trusted instant."""
+    journal = Journal(tmp_path / "journal")
+    add(journal)
+    for _ in range(3):
+        journal.append(Closed(), at=AT - timedelta(hours=1), monotonic=1e9, clock=ClockQuality.UNTRUSTED)
+    journal.close()
+    again = Journal(tmp_path / "journal")
+    assert (again.last_trusted_at, again.sequence) == (AT, 4)
+    again.close()

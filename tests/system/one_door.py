@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from pathlib import Path
 
 from access_contract.vocabulary import TagNumber
 from booking_server.ledger.service import Tap
@@ -86,18 +87,21 @@ def unacknowledged(door: Door) -> list[bytes]:
 
 
 @contextmanager
-def one_door() -> Iterator[OneDoor]:
-    with Building(at=AT, pulse_seconds=PULSE_SECONDS) as building:
+def one_door(at: datetime = AT, clock: Path | None = None) -> Iterator[OneDoor]:
+    """The building at `at`; `clock` is the file of a clock of the door's own, where it has one."""
+    with Building(at=at, pulse_seconds=PULSE_SECONDS) as building:
         building.command("init")
-        desk = building.desk()
+        desk, first = building.desk(), at.date().replace(day=1)
         space = desk.space(desk.site("Hub"), "Studio", "co-creation", capacity=5)
-        desk.price(space, "entry", 420, from_day=date(2026, 3, 1))
+        desk.price(space, "entry", 420, from_day=first)
         desk.door("front", "Front", leads_into=space)
         person, second = desk.person("Aino Virtanen"), desk.person("Eetu Korhonen")
         desk.tag(person, NUMBER)
         desk.tag(second, SECOND)
-        desk.grant(person, space, from_day=date(2026, 3, 1))
+        desk.grant(person, space, from_day=first)
         building.start_broker()
         building.start_doors()
-        door = building.door("front", by_command=False)
+        door = building.door(
+            "front", by_command=False, simulated={"control": "control", "clock": str(clock or building.hand.file)}
+        )
         yield OneDoor(building, desk, door, space, person, second)

@@ -17,7 +17,7 @@ from tests.system.bad_line import BadLine
 from tests.system.one_door import DEADLINE_SECONDS, MACHINE_SECONDS, OneDoor, unacknowledged
 from tests.system.processes import wait_for
 
-DELAY_SECONDS, LOSS, TAPS = 0.3, 0.2, 6
+DELAY_SECONDS, LOSS, TAPS = 0.3, 0.2, 3
 
 
 def waited(hub: OneDoor) -> float:

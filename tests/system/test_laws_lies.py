@@ -30,12 +30,14 @@ class Impostor:
     hub: OneDoor
     wire: Wire
     nonces: list[str] = field(default_factory=list)
+    snapshots: list[str | None] = field(default_factory=list)
     events: bytes = b""
     answers: Callable[[str], Answer] | None = None
 
     def heard(self, topic: str, content: bytes, _retained: bool) -> None:  # noqa: FBT001
-        if topic.endswith("/status") and (nonce := msgspec.json.decode(content, type=Status).nonce):
-            self.nonces.append(nonce)
+        if topic.endswith("/status") and (status := msgspec.json.decode(content, type=Status)).nonce:
+            self.nonces.append(status.nonce)
+            self.snapshots.append(status.snapshot_digest)
         elif topic.endswith("/up/events"):
             self.events += content
         elif topic.endswith("/up/ask") and self.answers:

@@ -24,15 +24,18 @@ class ClockHand:
     def now(self) -> datetime:
         return self.clock.now()
 
-    def turn_to(self, instant: datetime) -> None:
-        """Make it `instant` now (aware). Only forward, once a door has run: a door's time never goes back."""
-        self._write((instant - SystemClock().now()).total_seconds())
+    def turn_to(self, instant: datetime, *, in_step: bool = True) -> None:
+        """Make it `instant` now (aware). Only forward, once a door has run: a door's time never goes back.
+
+        A door that reads it doubts it where it is not `in_step`; for a door alone, a server cannot read that.
+        """
+        self._write((instant - SystemClock().now()).total_seconds(), "" if in_step else " untrusted")
 
     def turn_by(self, span: timedelta) -> None:
         """Jump forward by `span`."""
         self.turn_to(self.now() + span)
 
-    def _write(self, seconds: float) -> None:
+    def _write(self, seconds: float, and_what: str = "") -> None:
         beside = self.file.with_suffix(".new")
-        beside.write_text(f"{seconds:.6f}", encoding="ascii")
+        beside.write_text(f"{seconds:.6f}{and_what}", encoding="ascii")
         os.replace(beside, self.file)  # noqa: PTH105
