@@ -141,7 +141,7 @@ def test_the_nonce_must_fit_and_its_box_be_known(app: Flask) -> None:
 
 
 def test_who_is_nobody_waits_for_no_writer_and_keeps_none_waiting(app: Flask) -> None:
-    """A stranger's guesses, a nonce said again, the page behind a door's sign: answered while somebody writes, and told once."""
+    """Guesses, a nonce said again, the page behind a door's sign: answered while somebody writes; told once."""
     address = f"/enrol/{post(app, '/enrol', words()).get_json()['enrolment']}/nonce"
     right = {"nonce": base64.b64encode(NONCE).decode()}
     with capture_logs() as told:
