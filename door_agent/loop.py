@@ -9,45 +9,32 @@ from __future__ import annotations
 
 import queue
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import assert_never
+from dataclasses import replace
 
 from access_contract import messages
 from access_contract.messages import (
     Acknowledgement,
     Answer,
-    Ask,
-    Captured,
     SnapshotCurrent,
     SnapshotDelta,
     SnapshotPart,
-    Status,
     ToDoor,
 )
-from access_contract.sealing import seal_number
-from access_contract.vocabulary import AccessPointId, ClockQuality, TagNumber, tag_hash
+from access_contract.vocabulary import ClockQuality, tag_hash
 from door_agent import happenings as h
-from door_agent.clock import Clock
 from door_agent.delivery import Delivery
-from door_agent.durable import write_durably
+from door_agent.effects import Effects, Parts, moves_an_output
 from door_agent.errors import JournalUnwritable
 from door_agent.floor import keep_floor
 from door_agent.inbox import Inbox
 from door_agent.intake import Intake
-from door_agent.journal import Journal
 from door_agent.journal_file import suspected
-from door_agent.link import Link
 from door_agent.log import Log
 from door_agent.machine import Settings, State, next_due, step
-from door_agent.mode_file import Kept, written
-from door_agent.readers.port import Reader, Shown
-from door_agent.relays import Lamps, Relay
-from door_agent.renewing import Renewal
-from door_agent.server_keys import BadKeys, ServerKeys
-from door_agent.snapshots import SnapshotStore
+from door_agent.server_keys import BadKeys
+from door_agent.status import status_of
 from door_agent.syncing import Mark, Syncer, check_beside
 from door_agent.telling import Teller
 from door_agent.watchdog import Watchdog
@@ -58,25 +45,6 @@ _NEARLY_FULL, _ROOM_AGAIN = 0.9, 0.8
 _FLOOR_SECONDS = 600.0
 _TOLD_SECONDS = 1.0
 Item = h.Happening | Callable[[], None] | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What the loop works with."""
-
-    clock: Clock
-    journal: Journal
-    snapshots: SnapshotStore
-    relay: Relay
-    operator: Relay | None
-    disarm: Relay | None
-    lamps: Lamps
-    link: Link
-    keys: ServerKeys
-    renewal: Renewal
-    mode_file: Path
-    floor_file: Path
-    readers: Mapping[AccessPointId, Reader]
 
 
 class Loop:
@@ -115,6 +83,7 @@ class Loop:
         """Work until None is put in. Whatever ends it, the relay is off afterwards."""
         self._syncer = Syncer(self.parts.journal.file, self._on_disk, self._probed)
         self._delivery = Delivery(self.parts.journal, self.parts.link.send_events)
+        self._effects = Effects(self.settings, self.parts, self.put)
         self._intake = Intake(self.parts.snapshots, self.parts.link, self.parts.clock, put=self.put, handle=self._handle)
         try:
             if self.parts.journal.on_disk:
@@ -192,10 +161,12 @@ class Loop:
         for effect in effects:
             if isinstance(effect, h.Record):
                 failed = failed or self._record(effect, stamp)
+            elif isinstance(effect, h.PublishStatus):
+                self._status_at = 0.0
             elif failed is None or not self.settings.unwritable_refuses:
-                self._carry_out(effect)
+                self._effects.carry_out(effect)
             elif not moves_an_output(effect):
-                self._carry_out(replace(effect, granted=False) if isinstance(effect, h.Show) else effect)
+                self._effects.carry_out(replace(effect, granted=False) if isinstance(effect, h.Show) else effect)
         if failed:
             self._handle(h.JournalReported(failed, self.parts.journal.sequence))
 
@@ -216,61 +187,6 @@ class Loop:
             self._delivery.more()
         return None
 
-    def _carry_out(self, effect: h.Effect) -> None:
-        match effect:
-            case h.Energise() | h.StayUnlocked() | h.Operate() | h.Disarm() | h.Warn():
-                self._move(effect)
-            case h.SendAsk(ask, point, number, assurance):
-                sealed = self._sealed(number, f"ask:{ask}")
-                body = Ask(ask=ask, access_point=point, sealed=sealed, at=self.parts.clock.now(), assurance=assurance)
-                self.parts.link.send("ask", body, qos=0)
-            case h.SendCaptured(capture, number):
-                sealed = self._sealed(number, f"captured:{capture}")
-                self.parts.link.send("captured", Captured(capture=capture, sealed=sealed), qos=1)
-            case h.PublishStatus():
-                self._status_at = 0.0
-            case h.KeepMode(kept):
-                self._keep_mode(kept)
-            case h.Show(granted, point):
-                self._show(point, granted=granted)
-            case h.Count(cause):
-                self.parts.link.drop(cause)
-            case h.Record():
-                pass
-            case _:
-                assert_never(effect)
-
-    def _move(self, effect: h.Energise | h.StayUnlocked | h.Operate | h.Disarm | h.Warn) -> None:
-        match effect:
-            case h.Energise(seconds):
-                self.parts.relay.energise(seconds)
-            case h.StayUnlocked(on):
-                self.parts.relay.stay(on=on)
-            case h.Operate(seconds):
-                _pulse(self.parts.operator, seconds)
-            case h.Disarm(seconds):
-                _pulse(self.parts.disarm, seconds)
-            case h.Warn(seconds):
-                self.parts.lamps.warn(seconds)
-                for reader in self.parts.readers.values() if seconds else ():
-                    reader.show(Shown.PRE_ALARM)
-
-    def _show(self, point: AccessPointId | None, *, granted: bool) -> None:
-        self.parts.lamps.show(granted=granted)
-        if point is not None and point in self.parts.readers:
-            self.parts.readers[point].show(Shown.GRANTED if granted else Shown.REFUSED)
-
-    def _sealed(self, number: TagNumber, about: str) -> bytes:
-        return seal_number(number, door=self.settings.door, about=about, server_key=self.parts.keys.sealing)
-
-    def _keep_mode(self, kept: Kept) -> None:
-        trouble = ""
-        try:
-            write_durably(self.parts.mode_file, written(kept))
-        except OSError as error:
-            trouble = f"{self.parts.mode_file}: {error.strerror}"
-        self.put(h.Noticed("mode_unwritable", bool(trouble), trouble))
-
     # --- upkeep ------------------------------------------------------------------------------------------------------
 
     def _upkeep(self) -> None:
@@ -284,7 +200,9 @@ class Loop:
         if now >= self._status_at:
             self._status_at = now + _STATUS_SECONDS
             if self.state.link_up:
-                self.parts.link.publish_status(self._status())
+                parts = self.parts
+                said = status_of(self.settings, self.state, parts.journal, parts.clock.now(), self.version, parts.keys.known)
+                parts.link.publish_status(said)
         if now >= self._told_at:
             self._told_at = now + _TOLD_SECONDS
             self.teller.tell(self._stamp(), self.state, self.parts.journal, self.parts.renewal.ends)
@@ -408,38 +326,3 @@ class Loop:
         self.state = replace(self.state, sequence=0, passes=(), runs=runs, hours_event=0, started_event=0)
         self._handle(h.Started(self.version, before))
         self._handle(h.Noticed("journal_forked", True, f"the server held other events under numbers of {before}"))
-
-    def _status(self) -> Status:
-        state, journal = self.state, self.parts.journal
-        return Status(
-            online=True,
-            at=self.parts.clock.now(),
-            boot=journal.boot,
-            nonce=state.nonce,
-            journal=journal.id,
-            last_sequence=journal.sequence,
-            acknowledged=journal.acknowledged,
-            snapshot_number=state.head.number,
-            snapshot_digest=state.digest,
-            mode=state.mode,
-            unlocked=state.stands_unlocked,
-            lock_down=state.lock_down,
-            alarm_armed=state.alarm_armed,
-            contact_open=state.contact_open,
-            clock=state.clock,
-            reader=", ".join(name for _, name in state.readers if name is not None) or None,
-            attention=list(state.attention),
-            version=self.version,
-            simulated=self.settings.simulated,
-            known_keys=self.parts.keys.known,
-        )
-
-
-def moves_an_output(effect: h.Effect) -> bool:
-    """True for what must not happen in a step whose record could not be kept."""
-    return isinstance(effect, h.Energise | h.Operate | h.Disarm) or (isinstance(effect, h.StayUnlocked) and effect.on)
-
-
-def _pulse(output: Relay | None, seconds: float) -> None:
-    if output is not None:
-        output.energise(seconds)

@@ -19,6 +19,7 @@ from door_agent import happenings as h
 from door_agent.clock import Clock, SystemClock, turned_clock
 from door_agent.config import Config, load
 from door_agent.doctor.watching import Health, Watching
+from door_agent.effects import Parts
 from door_agent.errors import BadConfiguration, JournalUnwritable
 from door_agent.files import Keys, read_keys, settings_of
 from door_agent.floor import floor_of
@@ -26,7 +27,7 @@ from door_agent.inputs import watch_all
 from door_agent.journal import Journal
 from door_agent.link import Link, tls_context
 from door_agent.log import Log
-from door_agent.loop import Loop, Parts
+from door_agent.loop import Loop
 from door_agent.machine import Settings, State, empty_head
 from door_agent.mode_file import Kept, parse
 from door_agent.page import Page

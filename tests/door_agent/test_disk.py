@@ -153,7 +153,7 @@ def test_a_mode_that_could_not_be_recorded_is_what_the_relay_does_all_the_same(t
         database.execute(_NO_TAPS.replace("tapped", "mode_changed"))
         database.commit()
         loop.put(lambda: loop._handle(Commanded(SetMode(command="m", nonce=loop.state.nonce, mode=DoorMode.UNLOCKED))))
-        loop.put(lambda: seen.append((loop._status().unlocked, relay.levels[-1])))
+        loop.put(lambda: seen.append((loop.state.stands_unlocked, relay.levels[-1])))
         loop.put(None)
         loop.run()
         assert seen == [(True, True)]
