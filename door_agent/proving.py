@@ -37,26 +37,30 @@ _WINDOWS = msgspec.json.Decoder(tuple[Window, ...])
 
 
 class Gathering:
-    """The parts of one snapshot on their way here."""
+    """The parts of snapshots on their way here: of several, since two servers may send the same rights under two numbers."""
 
     def __init__(self) -> None:
-        self._of: tuple[str, int] = ("", 0)
-        self._parts: dict[int, bytes] = {}
+        self._parts: dict[tuple[int, str, int], dict[int, bytes]] = {}
 
     def add(self, part: SnapshotPart, *, at_least: int) -> bytes | None:
-        """Return the whole once it is there, as it travels. Parts of another one take the place of these. Raise BadSnapshot."""
+        """Return the whole once it is there, as it travels; then older ones are let go. Raise BadSnapshot.
+
+        All together hold PARTS_MAX parts: what was not added to for the longest makes room.
+        """
         if part.number < at_least:
             raise BadSnapshot("is older than the one in force")
         if part.part >= part.parts or part.parts > PARTS_MAX or len(part.content) > PART_BYTES_MAX:
             raise BadSnapshot("is too large, or has a part beyond its last")
-        if (part.digest, part.parts) != self._of:
-            self._of, self._parts = (part.digest, part.parts), {}
-        self._parts[part.part] = part.content
-        if len(self._parts) < part.parts:
+        which = (part.number, part.digest, part.parts)
+        these = self._parts.pop(which, {})
+        these[part.part] = part.content
+        self._parts[which] = these
+        while sum(map(len, self._parts.values())) > PARTS_MAX:
+            del self._parts[next(iter(self._parts))]
+        if len(these) < part.parts:
             return None
-        whole = b"".join(self._parts[number] for number in range(part.parts))
-        self._of, self._parts = ("", 0), {}
-        return whole
+        self._parts = {other: parts for other, parts in self._parts.items() if other[0] > part.number}
+        return b"".join(these[number] for number in range(part.parts))
 
 
 def whole(packed: bytes, digest: str, before: Held) -> tuple[Change, Held]:

@@ -63,11 +63,28 @@ def test_parts_in_any_order_and_twice_make_one_snapshot(tmp_path: Path) -> None:
     assert says(stored(tmp_path / "s"), one, 5)
 
 
-def test_parts_of_a_newer_snapshot_replace_the_half_gathered_one() -> None:
-    """Only one is gathered at a time."""
-    gathering = Gathering()
-    gathering.add(parts(snapshot(5), size=90)[0], at_least=0)
+def test_a_half_gathered_snapshot_is_in_no_newer_one_s_way() -> None:
+    """What broke off in the middle is let go once a newer one is whole; its other parts then make nothing."""
+    gathering, older = Gathering(), parts(snapshot(5), size=90)
+    gathering.add(older[0], at_least=0)
     assert [gathering.add(part, at_least=0) for part in parts(snapshot(6), size=90)][-1] == pack(encode(snapshot(6)))
+    assert [gathering.add(part, at_least=0) for part in older[1:]] == [None] * (len(older) - 1)
+
+
+def test_two_servers_at_once_starve_no_door() -> None:
+    """Each sends the same rights under its own number, part by part in turn: both become whole."""
+    gathering, turns = Gathering(), zip(parts(snapshot(5), size=90), parts(snapshot(6), size=90), strict=True)
+    came = [gathering.add(part, at_least=0) for turn in turns for part in turn]
+    assert came[-2:] == [pack(encode(snapshot(5))), pack(encode(snapshot(6)))]
+
+
+def test_what_is_gathered_never_takes_more_than_one_snapshot_may() -> None:
+    """Whatever number of them break off: the oldest makes room, and the newest still becomes whole."""
+    gathering = Gathering()
+    for number in range(PARTS_MAX + 9):
+        gathering.add(SnapshotPart(number=number, digest="d", part=0, parts=2, content=b"a"), at_least=0)
+    halves = [SnapshotPart(number=number, digest="d", part=1, parts=2, content=b"b") for number in (0, PARTS_MAX + 8)]
+    assert [gathering.add(half, at_least=0) for half in halves] == [None, b"ab"]
 
 
 @pytest.mark.parametrize(
