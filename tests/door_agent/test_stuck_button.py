@@ -15,6 +15,7 @@ from tests.system.pins import PinHistory
 from tests.system.processes import Processes, wait_for
 
 STUCK_SECONDS = 5
+"""No setting is shorter."""
 
 
 def told(folder: Path, words: bytes) -> list[bytes]:
@@ -26,6 +27,7 @@ def told(folder: Path, words: bytes) -> list[bytes]:
         journal.close()
 
 
+@pytest.mark.soak
 def test_a_stuck_exit_button_is_told_moves_no_relay_and_excuses_no_opening(tmp_path: Path) -> None:
     """Tags open as ever, for one pulse each. After a while staff are told, and an opening counts as forced again; once the
     button is free, that is told too."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""A door whose clock is wrong, in a hub whose clock is right: at 1970, stepped both ways; and the night that has an hour twice.
+"""A door whose clock is wrong, in a hub whose clock is right: at 1970, stepped both ways; and the night with an hour twice.
 
 The door's clock is turned by a hand of its own, under the rules by which a real one is believed or doubted.
 """
@@ -17,6 +17,9 @@ from tests.system import parts
 from tests.system.one_door import MACHINE_SECONDS, PULSE_SECONDS, OneDoor, one_door
 from tests.system.processes import wait_for
 from tests.system.turned_clock import ClockHand
+
+pytestmark = pytest.mark.soak
+"""It takes half a minute; quickly, the rules of the clock are asked in tests/door_agent/test_clock.py."""
 
 NIGHT = datetime(2026, 10, 24, 23, 0, tzinfo=UTC)
 """In Helsinki the clocks go back from four to three at 01:00 UTC."""

@@ -74,6 +74,7 @@ def mute_broker(hub: OneDoor) -> Iterator[list[bytes]]:
             call.close()
 
 
+@pytest.mark.soak
 def test_a_broker_that_takes_calls_and_says_nothing_is_none(hub: OneDoor) -> None:
     """While the door waits for the first word of it, taps are answered at once; once there is a real one they arrive, once."""
     before = len(hub.desk.taps())
