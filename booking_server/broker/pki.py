@@ -127,11 +127,13 @@ def issued_serials(state_folder: Path, name: str) -> list[str]:
     return _issued(authority_folder(state_folder), name)
 
 
-def revoke(state_folder: Path, name: str, *, now: datetime, serials: Collection[str] | None = None) -> None:
-    """Revoke these certificates of `name`, or every one that was issued so far."""
+def revoke(
+    state_folder: Path, name: str, *, now: datetime, serials: Collection[str] | None = None, spared: Collection[str] = ()
+) -> None:
+    """Revoke these certificates of `name`, or every one that was issued so far but for those `spared`."""
     folder = authority_folder(state_folder)
     with alone(folder):
-        these = _issued(folder, name) if serials is None else serials
+        these = {*_issued(folder, name)} - {*spared} if serials is None else serials
         new = {serial: {"name": name, "at": now.isoformat()} for serial in these}
         write(folder / "revoked.json", json.dumps({**new, **_revoked(folder)}, indent=1).encode(), mode=SECRET)
 

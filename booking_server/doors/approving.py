@@ -70,14 +70,14 @@ def approve(
         return _wrong(tx, actor, now, box)
     serials = [f"{one.serial_number:x}" for one in pki.certificates(config.folder, door_id)]
     boxes.replace_box(tx, actor, now=now, vault=load_keys(config.folder).vault, door_id=door_id, serials=serials)
-    pki.revoke(config.folder, door_id, now=now, serials=serials)
-    was_revoked = pki.is_revoked(config.folder, door_id)
-    _deliver(tx, now, config, box, door_id)
-    if was_revoked:
-        write_revocations(config)
-        have_reread(config)
+    had_one = bool(pki.issued_serials(config.folder, door_id))
+    new = _deliver(tx, now, config, box, door_id)
     about = {"address": box.address, "hardware": box.hardware, "replaces": has_box}
     audit.note(tx, actor, now=now, act="box_approved", subject=f"door:{door_id}", **about)
+    if had_one:  # the last step, for it is not undone; and all of them, for the old box may have had its own renewed meanwhile
+        pki.revoke(config.folder, door_id, now=now, spared=[new])
+        write_revocations(config)
+        have_reread(config)
     return Approved(door_id)
 
 
@@ -126,7 +126,8 @@ def _settle(tx: Connection, actor: Actor, now: datetime, box: NewBox) -> None:
     audit.note(tx, actor, now=now, act="box_refused", subject=f"box:{box.id}", address=box.address, hardware=box.hardware)
 
 
-def _deliver(tx: Connection, now: datetime, config: Config, box: NewBox, door_id: str) -> None:
+def _deliver(tx: Connection, now: datetime, config: Config, box: NewBox, door_id: str) -> str:
+    """Return the serial number of the certificate that is delivered."""
     certificate = pki.issue_for(config.folder, door_id, signing_key(box.exchange.signing_key), now=now)
     content = delivered(tx, config, load_keys(config.folder), door_id, certificate)
     _, authority_key = pki.authority(config.folder)
@@ -135,3 +136,4 @@ def _deliver(tx: Connection, now: datetime, config: Config, box: NewBox, door_id
     )
     values = {"outcome": "approved", "settled_at": now, "door_id": door_id, "package": package, "signature": signature}
     tx.execute(update(table).where(table.c.id == box.id).values(values))
+    return f"{certificate.serial_number:x}"

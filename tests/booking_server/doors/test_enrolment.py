@@ -3,29 +3,33 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
 from cryptography.x509.oid import NameOID
+from sqlalchemy import text
 
 from access_contract.enrolling import Asked, BadWord, Delivered, Exchange, Offered, commitment, open_delivery
 from booking_server.actors import SYSTEM, Actor, NotAllowed
 from booking_server.audit import service as audit
 from booking_server.broker import pki
 from booking_server.broker.settings import write_broker
-from booking_server.config import Config
+from booking_server.config import BadConfiguration, Config
 from booking_server.doors import adding, approving, enrolment
 from booking_server.doors import service as doors
 from booking_server.doors.approving import Approved, WrongCode
 from booking_server.doors.enrolment import BEGUN_BY_ONE_MAX, BEGUN_MAX, LAPSE, TooMany
 from booking_server.errors import Invalid, NotFound
 from tests.booking_server.hub import BILLING, HOST, MEMBER, NOW, Hub
+from tests.system.processes import wait_for
 
 LATER = NOW + timedelta(minutes=1)
 
@@ -262,6 +266,40 @@ def test_a_door_has_one_box(box: Played) -> None:
     assert second.public_key() == new.key.public_key() != first.public_key()
     assert f"{first.serial_number:x}" in pki.issued_serials(box.config.folder, "lobby")
     assert pki.revoked_names(box.config.folder) == []
+
+
+def test_what_cannot_be_delivered_takes_nothing_from_the_old_box(box: Played) -> None:
+    """Settings that do not say where doors reach the broker: nothing is approved, and the old box stays what it is."""
+    approve(box, box.begin())
+    had = pki.certificates(box.config.folder, "lobby")
+    nowhere = msgspec.structs.replace(box.config, broker=msgspec.structs.replace(box.config.broker, host="::", known_as=""))
+    new = Played(box.hub, nowhere, "192.168.1.21")
+    code = new.begin()
+    with pytest.raises(BadConfiguration, match="known_as"):
+        approve(new, code, replaces=True)
+    assert had[0] in pki.certificates(box.config.folder, "lobby")
+    assert new.state() == "waiting"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_certificate_given_meanwhile_is_taken_away_too(box: Played) -> None:
+    """The old box renews its own just while another one is approved in its place: only the new box is let in afterwards."""
+    approve(box, box.begin())
+    new, database = Played(box.hub, box.config, "192.168.1.21"), box.hub.desk.database
+    code, waits = new.begin(), text("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
+
+    def is_waiting() -> bool:
+        with database.read() as tx:
+            return bool(tx.execute(waits).scalar())
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.write() as tx:
+            doors.set_stolen(tx, "lobby", None)
+            done = pool.submit(approve, new, code, replaces=True)
+            wait_for(is_waiting, "the approval waits")
+            pki.issue_for(box.config.folder, "lobby", ec.generate_private_key(ec.SECP256R1()).public_key(), now=LATER)
+        assert done.result(10) == Approved("lobby")
+    assert [one.public_key() for one in pki.certificates(box.config.folder, "lobby")] == [new.key.public_key()]
 
 
 @pytest.mark.parametrize("door", ["", "nowhere", "old"])
