@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from booking_server.access import changes
 from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
+from booking_server.doors import lock_down
 from booking_server.doors import service as doors
 from booking_server.doors.adding import check_areas, check_name
 from booking_server.doors.service import Door
@@ -36,6 +37,7 @@ def move_door(
     check_areas(tx, site_id, to_area_id, from_area_id)
     elsewhere = (leads.from_area_id, leads.to_area_id) != (from_area_id, to_area_id)
     if elsewhere:
+        _check_no_lock_down(tx, before.site_id, site_id)
         _check_all_is_here(tx, now, before)
         doors.lead_elsewhere(tx, door_id, site_id=site_id, from_area_id=from_area_id, to_area_id=to_area_id)
         changes.note_change(tx, now=now, cause=f"door_moved:{door_id}", door_id=door_id)
@@ -44,6 +46,13 @@ def move_door(
         was = {"name": before.name, "from_area": leads.from_area_id, "to_area": leads.to_area_id}
         audit.note(tx, actor, now=now, act="door_moved", subject=f"door:{door_id}", was=was, name=name, to_area=to_area_id)
     return doors.door(tx, door_id)
+
+
+def _check_no_lock_down(tx: Connection, from_site: int, to_site: int) -> None:
+    """A door obeys the words on a lock-down by their number, and those of two sites are in no order."""
+    words = lock_down.last_words(tx)
+    if from_site != to_site and any(word is not None and word.on for word in (words.get(from_site), words.get(to_site))):
+        raise Invalid("leads_into", "The site is locked down. Lift the lock-down first, then move the door.")
 
 
 def _check_all_is_here(tx: Connection, now: datetime, door: Door) -> None:

@@ -10,7 +10,7 @@ from access_contract.messages import Status
 from booking_server.access import changes
 from booking_server.actors import NotAllowed
 from booking_server.audit import service as audit
-from booking_server.doors import moving
+from booking_server.doors import lock_down, moving
 from booking_server.doors import service as doors
 from booking_server.doors.lookups import HubLookups
 from booking_server.errors import Invalid, NotFound
@@ -46,6 +46,23 @@ def test_a_door_leads_elsewhere_from_now_on(hub: Hub) -> None:
         assert [change.door_id for change in changes.changes_after(tx, before)] == ["room"]
         was = audit.of_subject(tx, "door:room")[0]["detail"]
     assert was == {"was": {"name": "Big room", "from_area": None, "to_area": hub.room}, "name": "Shop", "to_area": shop}
+
+
+@pytest.mark.parametrize("which", ["left", "entered"])
+def test_no_door_is_moved_out_of_a_lock_down_or_into_one(hub: Hub, which: str) -> None:
+    """A door obeys words by their number, and those of two sites are in no order: it could miss the one that locks it down."""
+    other = hub.desk.site("Other")
+    shop = hub.desk.space(other, "Shop", "pop-up")
+    with hub.desk.database.read() as tx:
+        sites = {"left": doors.door(tx, "room").site_id, "entered": places.area(tx, shop).site_id}
+    with hub.desk.database.write() as tx:
+        lock_down.lock_down(tx, HOST, now=NOW, site_id=sites[which], reason="smoke")
+    with pytest.raises(Invalid, match="Lift the lock-down first") as raised:
+        _move(hub, shop, from_area_id=other)
+    assert raised.value.field == "leads_into"
+    with hub.desk.database.write() as tx:
+        lock_down.lift(tx, HOST, now=NOW, site_id=sites[which], reason="over")
+    assert _move(hub, shop, from_area_id=other).site_id == sites["entered"]
 
 
 def test_a_new_name_alone_changes_no_rights(hub: Hub) -> None:
