@@ -11,6 +11,15 @@ import msgspec
 
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"unknown field `(?P<key>[^`]*)`")
+_TYPE = re.compile(r"`(?P<name>[^`]*)`")
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text in quotes",
+    "array": "a list",
+    "object": "a table",
+}
 _MISSING = re.compile(r"missing required field `(?P<key>[^`]*)`")
 
 
@@ -21,14 +30,16 @@ def explained(error: str, written: Any, shape: type[msgspec.Struct]) -> str:
     steps = [step for step in re.split(r"[.\[\]]+", path) if step]
     setting = ".".join(step for step in steps if not step.isdigit() and step != "...")
     if unknown := _UNKNOWN.search(what):
-        return _unknown(setting, unknown["key"], _table(shape, steps, written))
+        return _unknown(setting, unknown["key"], _table(shape, steps, written), shape)
     if missing := _MISSING.search(what):
         return f"{_joined(setting, missing['key'])} is missing; it must be set"
     allowed = _choices(shape, steps, written) or _allowed(what)
     return f"{setting or 'the file'} is {_value(written, steps)!r}; allowed is: {allowed}"
 
 
-def _unknown(setting: str, key: str, table: type[msgspec.Struct] | None) -> str:
+def _unknown(setting: str, key: str, table: type[msgspec.Struct] | None, shape: type[msgspec.Struct]) -> str:
+    if setting and key in shape.__struct_fields__:
+        return f"{setting}.{key} is not a setting; {key} stands above the first line in square brackets"
     known = _settings_of(table) if table is not None else []
     near = get_close_matches(key, known, n=1, cutoff=0.5)
     meant = f"did you mean {near[0]}? " if near else ""
@@ -96,8 +107,9 @@ def _value(written: Any, steps: list[str]) -> Any:
 
 
 def _allowed(what: str) -> str:
-    """Return `Expected `int` <= 27` and the like without the ticks."""
-    return what.removeprefix("Expected ").replace("`", "").replace(", got ", ", not ")
+    """Return `Expected `int` <= 27` and the like in words for whoever writes the file."""
+    plain = what.removeprefix("Expected ").replace(" | null", "").replace(", got ", ", not ")
+    return _TYPE.sub(lambda found: _WORDS.get(found["name"], found["name"]), plain)
 
 
 def _joined(setting: str, key: str) -> str:

@@ -15,7 +15,7 @@ import msgspec
 
 from access_contract.explaining import explained
 from access_contract.topics import is_door_id
-from door_agent.errors import BadConfiguration
+from door_agent.errors import BadConfiguration, unreadable
 from door_agent.identity import with_identity
 from door_agent.readers.settings import ReaderSettings, conflict
 from door_agent.readers.settings import Simulated as SimulatedReader
@@ -126,7 +126,7 @@ def load(path: Path) -> Config:
             " door-files` wrote on the server"
         ) from None
     except OSError as error:
-        raise BadConfiguration(f"{path}: cannot be read ({error.strerror})") from None
+        raise BadConfiguration(f"{path}: {unreadable(error)}") from None
     except UnicodeDecodeError:
         raise BadConfiguration(f"{path}: is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:

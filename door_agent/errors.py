@@ -22,3 +22,9 @@ class JournalUnwritable(DoorError):
 
 class JournalDamaged(DoorError):
     """The journal's file was found damaged while the door ran; the next start puts it aside."""
+
+
+def unreadable(error: OSError) -> str:
+    """Return what to say of a file that cannot be read; where a right is missing, also how to come by it."""
+    help_ = "; run this with sudo, and if the agent says so, `sudo door-agent doctor` tells what to change"
+    return f"cannot be read ({error.strerror})" + (help_ if isinstance(error, PermissionError) else "")

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from access_contract.vocabulary import DoorId
 from door_agent.config import Config
-from door_agent.errors import BadConfiguration
+from door_agent.errors import BadConfiguration, unreadable
 from door_agent.state import Settings
 
 _TAG_KEY_BYTES = 32
@@ -88,4 +88,4 @@ def _read(config_file: Path, setting: str, name: str) -> bytes:
     try:
         return (config_file.parent / name).read_bytes()
     except OSError as error:
-        raise BadConfiguration(f"{config_file}: {setting} is {name!r}, which cannot be read ({error.strerror})") from None
+        raise BadConfiguration(f"{config_file}: {setting} is {name!r}, which {unreadable(error)}") from None

@@ -38,6 +38,8 @@ def with_identity(path: Path, written: dict[str, Any]) -> dict[str, Any]:
                 f"{path}: this box is not enrolled yet; run `door-agent enrol`, or copy the folder here that `booking-server"
                 " door-files` wrote on the server"
             )
+        if "door" not in written and state_folder is None:
+            raise BadConfiguration(f"{path}: state_folder is missing; it must be set, as `door-agent enrol` writes it")
         return written
     own = _read(folder)
     if written.get("door", own["door"]) != own["door"]:

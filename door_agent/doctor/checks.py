@@ -44,8 +44,7 @@ def checks(facts: Facts) -> list[Check]:
 
 def settings(facts: Facts) -> Check:
     if facts.trouble is not None:
-        denied = "Permission denied" in facts.trouble or "cannot be read" in facts.trouble
-        return to_do("settings", facts.trouble + ("; run this with sudo if you have not" if denied else ""))
+        return to_do("settings", facts.trouble)
     return good("settings", str(facts.config_file))
 
 

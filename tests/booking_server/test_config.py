@@ -26,8 +26,8 @@ def test_the_documented_settings_are_read(tmp_path: Path) -> None:
     [
         ("time_zone =", "timezone =", "timezone is not a setting; did you mean time_zone? allowed here are: database,"),
         ("[seller]", "[sellr]", "sellr is not a setting; did you mean seller?"),
-        ("port = 8080", 'port = "8080"', "web.port is '8080'; allowed is: int, not str"),
-        ("port = 8883", "port = 88830", "broker.port is 88830; allowed is: int <= 65535"),
+        ("port = 8080", 'port = "8080"', "web.port is '8080'; allowed is: a whole number, not text in quotes"),
+        ("port = 8883", "port = 88830", "broker.port is 88830; allowed is: a whole number <= 65535"),
         ('language = "fi"', 'language = "sv"', "language is 'sv'; allowed is: fi or en"),
         ("Europe/Helsinki", "Europe/Helsingfors", "time_zone is 'Europe/Helsingfors'; allowed are names like"),
         ("sqlite:////var", "mysql:////var", "database is not an address of one; allowed are: sqlite:////"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from door_agent.config import load
-from door_agent.errors import BadConfiguration
+from door_agent.errors import BadConfiguration, unreadable
 
 EXAMPLE = Path(__file__).parents[2] / "firmware_config" / "door.example.toml"
 
@@ -34,8 +34,12 @@ def test_what_the_example_leaves_out_is_good_too(tmp_path: Path) -> None:
         ('door = "front"', 'door = "Front door"', "door is 'Front door'; allowed"),
         ('kind = "pcsc"', 'kind = "nfc"', "readers.kind is 'nfc'; allowed is: pcsc or evdev or osdp or simulated"),
         ("demo = false", "demo = true", "broker.host is 'hub.example.org'"),
-        ("ask_deadline_ms = 250", "ask_deadline_ms = 1", "timing.ask_deadline_ms is 1; allowed is: int >= 10"),
-        ("active_high = true", 'active_high = "yes"', "lock.active_high is 'yes'; allowed is: bool, not str"),
+        ("ask_deadline_ms = 250", "ask_deadline_ms = 1", "timing.ask_deadline_ms is 1; allowed is: a whole number >= 10"),
+        (
+            "active_high = true",
+            'active_high = "yes"',
+            "lock.active_high is 'yes'; allowed is: true or false, not text in quotes",
+        ),
         (
             "pin = 17",
             "pni = 17",
@@ -56,6 +60,12 @@ def test_what_the_example_leaves_out_is_good_too(tmp_path: Path) -> None:
             'leaf_closed = "circuit_closed"',
             'leaf_closed = "open"',
             "contact.leaf_closed is 'open'; allowed is: circuit_closed or",
+        ),
+        ("granted = 23", 'granted = "GPIO23"', "lamps.granted is 'GPIO23'; allowed is: a whole number, not text in quotes"),
+        (
+            "[lock]",
+            '[lock]\nwiring = "motor-lock"',
+            "lock.wiring is not a setting; wiring stands above the first line in square",
         ),
         ('door = "front"', "door = ", "is not TOML"),
     ],
@@ -91,6 +101,19 @@ def test_two_readers_that_would_take_the_same_one_are_refused(tmp_path: Path, on
     both = "".join(f'[[readers]]\naccess_point = "{point}"\n{it}\n' for point, it in (("out", one), ("yard", other)))
     with pytest.raises(BadConfiguration, match=said):
         load(example_with(tmp_path, both))
+
+
+def test_an_emptied_file_says_what_a_box_needs_first(tmp_path: Path) -> None:
+    """Without `state_folder` the box does not know that it was enrolled: that line is asked for, not its door."""
+    (tmp_path / "door.toml").write_text("", encoding="utf-8")
+    with pytest.raises(BadConfiguration, match="state_folder is missing"):
+        load(tmp_path / "door.toml")
+
+
+def test_a_file_without_the_right_to_read_it_says_sudo() -> None:
+    """Whoever forgot sudo is told so; another fault of the file is not blamed on that."""
+    assert "run this with sudo" in unreadable(PermissionError(13, "Permission denied"))
+    assert unreadable(IsADirectoryError(21, "Is a directory")) == "cannot be read (Is a directory)"
 
 
 def example_with(folder: Path, readers: str) -> Path:

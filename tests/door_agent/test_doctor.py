@@ -60,7 +60,6 @@ def test_a_box_on_which_all_is_well_has_nothing_to_do() -> None:
     ("name", "facts", "says"),
     [
         ("settings", changed(trouble="/etc/hubkey/door.toml: lock.pin is 99"), "lock.pin is 99"),
-        ("settings", changed(config=None, trouble="x: cannot be read (Permission denied)"), "run this with sudo"),
         ("files", changed(files=(replace(KEY, mode=0o644),)), "sudo chmod o= /k/key.pem"),
         ("files", changed(files=(replace(KEY, owner="root", group="root"),)), "sudo chown hubkey-door: /k/key.pem"),
         ("reader in", changed(told=AWAY, pcscd=Pcscd(code=0x8010006A, said="Access denied")), "the polkit rule is missing"),
