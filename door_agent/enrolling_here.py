@@ -22,7 +22,7 @@ from door_agent import identity
 from door_agent.durable import write_durably
 from door_agent.enrolling import Box, NotEnrolled, address_of, hardware
 from door_agent.enrolling_lamp import lamp_and_button
-from door_agent.errors import BadConfiguration
+from door_agent.errors import BadConfiguration, unreadable
 
 STATE_FOLDER = "/var/lib/hubkey-door"
 
@@ -126,15 +126,16 @@ def write_identity(
 
 _HEAD = """\
 # Settings of this door: its wiring. Who the door is stands in the folder identity, written by `door-agent enrol`.
-# Every key is explained in firmware_config/door.example.toml. Check with: door-agent check
+# Every key is explained in /usr/share/hubkey-door/door.example.toml. Check with: door-agent check
 state_folder = {}   # journal, snapshot, mode and identity
+# wiring = "fail-secure-strike"   # what your lock is, or: fail-safe-maglock, motor-lock, door-operator. Take the first # away
 """
 
 
 def _next_steps(config_file: Path, *, new: bool, running: bool) -> Iterator[str]:
     if new:
-        yield f"Next: write the pins and the reader into {config_file}, then: door-agent check"
-    yield "Then: systemctl restart door-agent" if running else "Then: systemctl enable --now door-agent"
+        yield f"Next: write wiring, pins and reader into {config_file}, then: sudo door-agent check"
+    yield "Then: sudo systemctl restart door-agent" if running else "Then: sudo systemctl enable --now door-agent"
 
 
 def _written(config_file: Path) -> dict[str, Any]:
@@ -143,7 +144,7 @@ def _written(config_file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise BadConfiguration(f"{config_file}: cannot be read ({error.strerror})") from None
+        raise BadConfiguration(f"{config_file}: {unreadable(error)}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadConfiguration(f"{config_file}: is not TOML: {error}") from None
 
@@ -154,7 +155,7 @@ def _state_folder(config_file: Path, wishes: Wishes, written: dict[str, Any]) ->
     if wishes.state_folder is not None and named != wishes.state_folder:
         raise BadConfiguration(f"{config_file}: state_folder is {named!r}; --state-folder must be the same, or left out")
     if not isinstance(named, str):
-        raise BadConfiguration(f"{config_file}: state_folder is {named!r}; allowed is: str")
+        raise BadConfiguration(f"{config_file}: state_folder is {named!r}; allowed is: text in quotes")
     folder = Path(config_file.parent, named)
     for wanted in (folder, *([] if written else [config_file.parent])):
         try:

@@ -26,11 +26,12 @@ from booking_server.keys import Keys
 
 _SETTINGS = """\
 # Settings of the door {door} ({name}). Paths that do not start with / are beside this file.
-# Every key is explained in firmware_config/door.example.toml. Check with: door-agent check
+# Every key is explained in /usr/share/hubkey-door/door.example.toml. Check with: door-agent check
 door = {door}
 demo = {demo}
 state_folder = {state_folder}   # journal, snapshot and mode
 tag_key_file = "tag.key"        # this door's own key for naming tags
+# wiring = "fail-secure-strike" # what your lock is, or: fail-safe-maglock, motor-lock, door-operator. Take the first # away
 
 [broker]
 host = {host}                   # as it stands in the broker's certificate
@@ -48,7 +49,7 @@ _WIRING = """\
 [lock]
 pin = 17             # GPIO number of the relay; off means locked, by the wiring
 active_high = true   # false for relay boards that switch on a low level
-pulse_seconds = 5.0  # how long the door is unlocked for one tap
+# pulse_seconds = 5  # how long the relay is on for one tap; left out, as `wiring` has it
 
 # Without a door contact every granted tap counts as an entry. With one, say where it is wired:
 # [contact]
