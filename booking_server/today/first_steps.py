@@ -32,11 +32,16 @@ def first_steps(tx: Connection, actor: Actor, *, tapped: bool) -> Sequence[Step]
     spaces = places.spaces(tx)
     any_tag, any_grant, priced = tags.any_tag(tx), access.any_grant(tx), bool(billing.prices(tx))
     someone = None if any_tag and any_grant else next(iter(people.people(tx, actor)), None)
+    made = doors.doors(tx)
     person_path = f"/people/{someone.id}" if someone else "/people/new"
     steps = (
         Step(bool(places.sites(tx)), gettext("Make a site: one location of the hub"), "/sites/new"),
         Step(bool(spaces), gettext("Make a space in it"), "/spaces/new"),
-        Step(bool(doors.doors(tx)), gettext("Make a door that leads there, and connect it"), "/doors/new"),
+        Step(
+            tapped or bool(doors.door_states(tx)),
+            gettext("Make a door that leads there, and connect it"),
+            f"/doors/{made[0].id}" if made else "/doors/new",
+        ),
         Step(priced, gettext("Set a price"), f"/spaces/{spaces[0].area_id}" if spaces else "/spaces"),
         Step(any_tag or someone is not None, gettext("Add a person"), "/people/new"),
         Step(any_tag, gettext("Hand out a keytag by tapping it"), f"{person_path}#keytags" if someone else person_path),
