@@ -10,6 +10,7 @@ import ctypes
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -93,19 +94,16 @@ def turned_clock(file: Path | None, not_before: datetime | None = None) -> Syste
     Only with demo = true. It counts as kept in step, unless `untrusted` follows the seconds.
     """
 
-    def words() -> list[str]:
-        if file is None:
-            return ["0"]
-        try:
-            return file.read_text(encoding="ascii").split() or ["0"]
-        except FileNotFoundError:
-            return ["0"]
+    said = ["0"]
 
-    return SystemClock(
-        not_before,
-        read=lambda: datetime.now(UTC) + timedelta(seconds=float(words()[0])),
-        is_synced=lambda: "untrusted" not in words(),
-    )
+    def read() -> datetime:
+        if file is not None:
+            with suppress(FileNotFoundError):
+                said[:] = file.read_text(encoding="ascii").split() or ["0"]
+        return datetime.now(UTC) + timedelta(seconds=float(said[0]))
+
+    # How far it is trusted is asked right after what it says: of the same reading of the file.
+    return SystemClock(not_before, read=read, is_synced=lambda: "untrusted" not in said)
 
 
 def wall_clock() -> datetime:
