@@ -17,9 +17,11 @@ from booking_server.access.tables import rights_changes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Something changed for one person, of one keytag, at one door, or (all None) for everyone."""
+    """Something changed for one person, of one keytag, at one door, or (all None) for everyone. `kind` says of what: "grant",
+    "keytag", "booking" and so on."""
 
     number: int
+    kind: str
     person_id: int | None
     door_id: str | None
     keytag_id: int | None
@@ -59,4 +61,5 @@ def changes_after(tx: Connection, number: int) -> list[Change]:
 
 def _change(number: int, person_id: int | None, door_id: str | None, cause: str) -> Change:
     kind, _, which = cause.partition(":")
-    return Change(number=number, person_id=person_id, door_id=door_id, keytag_id=int(which) if kind == "keytag" else None)
+    keytag_id = int(which) if kind == "keytag" else None
+    return Change(number=number, kind=kind, person_id=person_id, door_id=door_id, keytag_id=keytag_id)

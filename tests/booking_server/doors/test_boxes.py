@@ -8,12 +8,14 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import Connection
 
+from access_contract.messages import Status
 from access_contract.vocabulary import DoorId, TagNumber, tag_hash
+from booking_server.access import changes
 from booking_server.access.index import build
 from booking_server.access.snapshots import for_door
 from booking_server.actors import NotAllowed
 from booking_server.audit import service as audit
-from booking_server.doors import boxes, commands
+from booking_server.doors import boxes, commands, knowing
 from booking_server.doors import service as doors
 from booking_server.doors.boxes import Revocation
 from booking_server.errors import Invalid, NotFound
@@ -59,6 +61,20 @@ def test_a_stolen_box_leaves_the_tags_that_it_might_admit_to_be_exchanged(hub: H
         assert exposure.count_exposed(tx) == 2
         assert _listed(tx, hub, person_id=hub.ville) == _listed(tx, hub, door_id="lobby") == []
         assert len(for_door(build(tx, now=NOW)[DoorId("room")]).tags) == 2
+
+
+def test_what_a_box_was_not_told_any_more_is_at_risk_too(hub: Hub, held: dict[str, int]) -> None:
+    """Away since before a keytag was blocked and another taken back, it holds both still. Told of it, it does not any more."""
+    with hub.desk.database.write() as tx:
+        doors.keep_status(tx, now=NOW, door_id="room", status=Status(online=True, snapshot_number=1, snapshot_digest="d"))
+        knowing.confirm(tx, ["room"], changes.latest_change(tx))
+        tags.block_tag(tx, HOST, now=NOW, keytag_id=held["short"], reason="lost")
+        tags.take_back_tag(tx, HOST, now=NOW, keytag_id=held["long"])
+        risk = boxes.at_risk(tx, now=NOW, door_id="room")
+        assert risk.keytag_ids >= {held["short"], held["long"]}
+        assert held["ville"] not in risk.keytag_ids
+        knowing.confirm(tx, ["room"], changes.latest_change(tx))
+        assert boxes.at_risk(tx, now=NOW, door_id="room").keytag_ids == frozenset()
 
 
 def test_what_the_thief_holds_names_no_tag_any_more(hub: Hub, held: dict[str, int]) -> None:
