@@ -153,16 +153,25 @@ def write(path: Path, change: Change, *, anew: bool) -> SnapshotFile:
 
 
 def remove(path: Path) -> None:
-    """Leave nothing of the file. Raise OSError."""
+    """Leave nothing of the file, nor of one that was being made to take its place. Raise OSError."""
+    for each in (path, _beside(path)):
+        _remove(each)
+
+
+def _remove(path: Path) -> None:
     for suffix in ("-wal", "-shm", ""):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
+
+
 def _make(path: Path, change: Change) -> None:
-    beside = path.with_name(f"{path.name}.new")
-    remove(beside)
+    beside = _beside(path)
+    _remove(beside)
     _bring(beside, change)
-    remove(path)  # with its log, which would be taken for the new one's
+    _remove(path)  # with its log, which would be taken for the new one's
     replace_durably(beside, path)
 
 

@@ -139,3 +139,11 @@ def test_a_disk_that_takes_nothing_keeps_what_it_has(tmp_path: Path) -> None:
     store.close()
     remove(tmp_path / "s")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_broke_off_while_it_was_made_is_removed_too(tmp_path: Path) -> None:
+    """A box that is to keep nothing on its disk keeps no half of a first snapshot either."""
+    keep(tmp_path / "s", snapshot(5))
+    keep(tmp_path / "s.new", snapshot(6))
+    remove(tmp_path / "s")
+    assert list(tmp_path.iterdir()) == []
