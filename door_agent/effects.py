@@ -45,10 +45,18 @@ class Parts:
 
 
 class Effects:
-    """Used by the loop's thread only. `put` takes what comes of an effect."""
+    """Used by the loop's thread only. `put` takes what comes of an effect; `also` has slow work done in another thread, the same
+    work once."""
 
-    def __init__(self, settings: Settings, parts: Parts, put: Callable[[h.Happening], None]) -> None:
-        self._settings, self._parts, self._put = settings, parts, put
+    def __init__(
+        self,
+        settings: Settings,
+        parts: Parts,
+        put: Callable[[h.Happening], None],
+        also: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self._settings, self._parts, self._put, self._also = settings, parts, put, also
+        self._kept: Kept | None = None
 
     def carry_out(self, effect: h.Effect) -> None:
         """Do it now. What is written down or published is the loop's."""
@@ -63,7 +71,8 @@ class Effects:
                 sealed = self._sealed(number, f"captured:{capture}")
                 self._parts.link.send("captured", Captured(capture=capture, sealed=sealed), qos=1)
             case h.KeepMode(kept):
-                self._keep_mode(kept)
+                self._kept = kept
+                self._also(self._keep_mode)
             case h.Show(granted, point):
                 self._show(point, granted=granted)
             case h.Count(cause):
@@ -96,8 +105,11 @@ class Effects:
     def _sealed(self, number: TagNumber, about: str) -> bytes:
         return seal_number(number, door=self._settings.door, about=about, server_key=self._parts.keys.sealing)
 
-    def _keep_mode(self, kept: Kept) -> None:
-        trouble = ""
+    def _keep_mode(self) -> None:
+        """Write the newest, beside the loop: a slow disk holds up no tap."""
+        kept, trouble = self._kept, ""
+        if kept is None:
+            return
         try:
             write_durably(self._parts.mode_file, written(kept))
         except OSError as error:

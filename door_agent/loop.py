@@ -83,7 +83,7 @@ class Loop:
         """Work until None is put in. Whatever ends it, the relay is off afterwards."""
         self._syncer = Syncer(self.parts.journal.file, self._on_disk, self._probed)
         self._delivery = Delivery(self.parts.journal, self.parts.link.send_events)
-        self._effects = Effects(self.settings, self.parts, self.put)
+        self._effects = Effects(self.settings, self.parts, self.put, self._syncer.also)
         self._intake = Intake(self.parts.snapshots, self.parts.link, self.parts.clock, put=self.put, handle=self._handle)
         try:
             if self.parts.journal.on_disk:
