@@ -45,8 +45,7 @@ class Parts:
 
 
 class Effects:
-    """Used by the loop's thread only. `put` takes what comes of an effect; `also` has slow work done in another thread, the same
-    work once."""
+    """Used by the loop's thread only. `put` takes what comes of an effect; `also` has slow work done beside the loop."""
 
     def __init__(
         self,
