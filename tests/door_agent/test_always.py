@@ -241,6 +241,7 @@ def test_it_holds_whatever_happens(promise: str) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("promise", PROMISES)
 def test_it_holds_whatever_happens_in_thousands_of_days(promise: str) -> None:
     """The same promises, over thousands of random days, each time others."""

@@ -175,7 +175,7 @@ def tell(name: str, eye: Eye, **more: object) -> None:
 if __name__ == "__main__":
     with keyboard() as (types, device):
         pull(CONTACT, up=False)
-        a_day(Path("/tmp/high"), types, device, active_high=True)
-        bounces(Path("/tmp/high"), device)
-        a_day(Path("/tmp/low"), types, device, active_high=False)
+        a_day(Path("/run/high"), types, device, active_high=True)
+        bounces(Path("/run/high"), device)
+        a_day(Path("/run/low"), types, device, active_high=False)
     print(json.dumps({"scene": "end"}), flush=True)
