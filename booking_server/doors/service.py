@@ -222,15 +222,18 @@ def door_states(tx: Connection) -> dict[str, DoorState]:
 def keep_status(tx: Connection, *, now: datetime, door_id: str, status: Status, retained: bool = False) -> None:
     """Store what a door said of itself; older than what is known, it is dropped.
 
-    A last will says only that the door is gone, so what it said before stays. `retained` is an old word that the broker
-    kept: it does not count as having heard the door now. How far its journal went is remembered even of an old word. A door
-    that says it holds no snapshot has no rights change any more. A door that the server does not have is nobody.
+    A last will says only that the door is gone: what it said before stays, and a door never heard stays so. `retained` is an
+    old word that the broker kept: it does not count as having heard the door now. How far its journal went is remembered even
+    of an old word. A door that says it holds no snapshot has no rights change any more. One that the server does not have is
+    nobody.
     """
     if tx.execute(select(door_table.c.id).where(door_table.c.id == door_id)).first() is None:
         return
     journals.note_told(tx, door_id, status)
     row = tx.execute(select(status_table).where(status_table.c.door_id == door_id)).one_or_none()
     known = None if row is None else _state(row)
+    if known is None and not status.online:
+        return
     if known is not None and status.online and _is_older(status, known.status):
         return
     heard_at = min(now, status.at) if retained and status.at is not None else now

@@ -41,6 +41,13 @@ def test_what_a_door_says_is_kept_whole(hub: Hub) -> None:
     assert _keep(hub, SAID) == DoorState(door_id="room", online=True, changed_at=NOW, heard_at=NOW, status=SAID)
 
 
+def test_a_door_never_heard_is_not_said_to_be_locked_once_its_line_was_ended(hub: Hub) -> None:
+    """Where a box is put out that never spoke, no mode, leaf or clock of it is known, and none is shown."""
+    with hub.desk.database.write() as tx:
+        doors.keep_status(tx, now=NOW, door_id="room", status=GONE)
+        assert doors.door_states(tx) == {}
+
+
 def test_the_newest_word_wins_whatever_comes_last(hub: Hub) -> None:
     """An older one that was held up on the way changes nothing."""
     newer = replace(SAID, at=LATER, mode=DoorMode.LOCKED)
