@@ -101,10 +101,3 @@ def test_a_door_has_a_change_by_its_word_until_it_says_that_it_holds_nothing(hub
         assert _keep(hub, holds).rights_known == known
     assert _keep(hub, GONE, after=timedelta(minutes=1)).rights_known == 7
     assert _keep(hub, SAID, after=timedelta(minutes=2)).rights_known == 0
-
-
-def test_a_last_will_of_a_door_never_heard_is_nothing_heard(hub: Hub) -> None:
-    """A box that was put in another's place has not said a word yet: its page does not call it offline since then."""
-    with hub.desk.database.write() as tx:
-        doors.keep_status(tx, now=NOW, door_id="room", status=GONE)
-        assert doors.door_states(tx) == {}
