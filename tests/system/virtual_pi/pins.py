@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -150,17 +151,26 @@ def bounces(folder: Path, device: Path) -> None:
     """
     with agent(folder, device):
         pull(CONTACT, up=False)
-        time.sleep(1)
-        for _ in range(3):
-            for up in (True, False, True, False, True):  # opened, with bounce
+        wait_for(partial(is_told, folder, "closed", 1), "the contact is closed", limit_seconds=60)
+        for number in range(1, 4):
+            for up in (True, False, True, False, True):
                 pull(CONTACT, up=up)
-            time.sleep(0.5)
-            for up in (False, True, False, True, False):  # closed, with bounce
+            wait_for(partial(is_told, folder, "opened", number), "the opening is told", limit_seconds=60)
+            for up in (False, True, False, True, False):
                 pull(CONTACT, up=up)
-            time.sleep(0.5)
-    kinds = [msgspec.json.decode(content, type=Event).what for _, _, content in kept_in(folder / "state" / "journal.sqlite")]
-    counted = Counter(type(what).__struct_config__.tag for what in kinds)
+            wait_for(partial(is_told, folder, "closed", number + 1), "the closing is told", limit_seconds=60)
+    counted = told(folder)
     print(json.dumps({"scene": "bounces", "opened": counted["opened"], "closed": counted["closed"]}), flush=True)
+
+
+def is_told(folder: Path, kind: str, count: int) -> bool:
+    return told(folder)[kind] >= count
+
+
+def told(folder: Path) -> Counter[str]:
+    """Return how many events of each kind stand in the door's journal."""
+    kinds = [msgspec.json.decode(content, type=Event).what for _, _, content in kept_in(folder / "state" / "journal.sqlite")]
+    return Counter(str(type(what).__struct_config__.tag) for what in kinds)
 
 
 def kept_in(file: Path) -> list[tuple[str, int, bytes]]:
