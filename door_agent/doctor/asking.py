@@ -104,7 +104,8 @@ def broker(config_file: Path, config: Config) -> Broker:
     except ssl.SSLCertVerificationError as error:
         return Broker(address=address, trouble=f"its certificate is not believed ({error.verify_message})")
     except ssl.SSLError as error:
-        return Broker(address=address, trouble=f"it refuses this door's certificate ({error.reason})")
+        revoked = "REVOKED" in (error.reason or "")
+        return Broker(address=address, trouble=f"it refuses this door's certificate ({error.reason})", revoked=revoked)
     except socket.gaierror:
         return Broker(address=address, trouble="no address is known for that name; is the network there?")
     except OSError as error:

@@ -129,6 +129,9 @@ def broker(facts: Facts) -> Check:
         return unknown("broker", _SETTINGS_FIRST)
     if found.trouble is None:
         return good("broker", f"{found.address} took the door's certificate in {found.seconds * 1000:.0f} ms")
+    if found.revoked:
+        why = "the hub took this box's certificate back: another box is the door now, or this one was reported stolen"
+        return to_do("broker", f"{found.address}: {why}; to make it a door again: sudo door-agent enrol")
     hint = "" if facts.clock.synced else "; the clock is not right, and certificates have dates: see to that first"
     return to_do("broker", f"{found.address}: {found.trouble}; see to network, broker.host and firewall{hint}")
 

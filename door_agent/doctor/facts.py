@@ -80,6 +80,7 @@ class Broker:
     address: str
     seconds: float = 0.0
     trouble: str | None = None
+    revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

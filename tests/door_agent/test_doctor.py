@@ -91,6 +91,7 @@ def test_a_box_on_which_all_is_well_has_nothing_to_do() -> None:
         ("certificate", changed(certificate=replace(END, ends=NOW + timedelta(days=9))), "was not renewed: connect the door"),
         ("broker", changed(broker=Broker(address="h:8883", trouble="it cannot be reached")), "it cannot be reached; see to"),
         ("versions", changed(versions=replace(VERSIONS, bits=32)), "install the 64-bit Raspberry Pi OS"),
+        ("broker", changed(broker=Broker(address="b:1", trouble="refused", revoked=True)), "another box is the door now"),
         ("service", changed(unit={"LoadState": "not-found"}), "install the package hubkey-door"),
         ("service", changed(unit={**UNIT, "UnitFileState": "disabled"}), "sudo systemctl enable door-agent"),
         ("service", changed(unit={**UNIT, "ActiveState": "failed", "SubState": "failed"}), "it is failed (failed): sudo"),
