@@ -42,5 +42,5 @@ def test_the_commands_on_the_page_exist() -> None:
     """Nobody types a command from the page that is not there."""
     from door_agent.cli import main
 
-    told = re.findall(r"(?:^    (?:sudo )?|/bin/)door-agent ([a-z]+)", PAGE, re.MULTILINE)
-    assert {"check", "journal", "doctor", "status"} == set(told) <= set(main.commands)
+    told = re.findall(r"(?:^    (?:sudo )?|`sudo )door-agent ([a-z]+)", PAGE, re.MULTILINE)
+    assert {"check", "enrol", "journal", "doctor", "status"} == set(told) <= set(main.commands)
