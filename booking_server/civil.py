@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 DAY_STARTS = time(5, 0)
+ALL_DAYS = 0b1111111
+"""Every day of the week, bit 0 for Monday."""
 ONE_DAY = timedelta(days=1)
 YEARS = range(1970, 2200)
 

@@ -20,8 +20,13 @@ def write_durably(file: Path, content: bytes) -> None:
 def replace_durably(beside: Path, file: Path) -> None:
     """Put `beside`, which is on the disk, in the place of `file`. Raise OSError."""
     beside.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put a folder's names on the disk. Raise OSError."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

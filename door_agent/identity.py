@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from access_contract.enrolling import Delivered
+from door_agent.durable import sync_folder
 from door_agent.errors import BadConfiguration
 
 LINK = "identity"
@@ -157,14 +158,6 @@ def own_as(state_folder: Path, made: Path) -> None:
     if os.geteuid() == 0:
         owner = state_folder.stat()
         os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=False)
-
-
-def sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read(folder: Path) -> dict[str, Any]:

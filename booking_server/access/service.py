@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from booking_server import civil
 from booking_server.access.changes import Change, changes_after, latest_change, note_change
 from booking_server.access.tables import grants as grant_table
 from booking_server.actors import Actor, Role
@@ -23,11 +24,10 @@ from booking_server.people import service as people
 from booking_server.places import service as places
 
 __all__ = [
-    "ALL_DAYS", "Change", "Grant", "any_grant", "changes_after", "grant", "grant_access", "grants", "grants_of",
+    "Change", "Grant", "any_grant", "changes_after", "grant", "grant_access", "grants", "grants_of",
     "latest_change", "note_change", "withdraw_access",
 ]  # fmt: skip
 
-ALL_DAYS = 0b1111111
 MIDNIGHT = time(0)
 
 
@@ -61,7 +61,7 @@ def grant_access(
     area_id: int,
     from_day: date,
     until_day: date | None = None,
-    weekdays: int = ALL_DAYS,
+    weekdays: int = civil.ALL_DAYS,
     from_time: time = MIDNIGHT,
     until_time: time = MIDNIGHT,
     standing: bool = False,
@@ -77,7 +77,7 @@ def grant_access(
     places.area(tx, area_id)
     if until_day is not None and until_day < from_day:
         raise Invalid("until_day", "The last day must not be before the first. Leave it empty for good.")
-    if not 1 <= weekdays <= ALL_DAYS:
+    if not 1 <= weekdays <= civil.ALL_DAYS:
         raise Invalid("weekdays", "Choose at least one day of the week.")
     row = {
         "person_id": person_id,

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from flask_babel import gettext, lazy_gettext
 
-from booking_server.access.service import ALL_DAYS, Grant
+from booking_server import civil
+from booking_server.access.service import Grant
 from booking_server.web.forms import show_time
 from booking_server.web.wording import day
 
@@ -61,7 +62,7 @@ def is_over(grant: Grant, today: date) -> bool:
 
 def _days(weekdays: int) -> str:
     """Days in a row as "Mon to Fri", else one by one."""
-    if weekdays == ALL_DAYS:
+    if weekdays == civil.ALL_DAYS:
         return gettext("every day")
     runs: list[list[int]] = []
     for number in range(7):

@@ -10,12 +10,23 @@ from sqlalchemy import Connection, insert, select
 
 from booking_server.actors import Actor
 from booking_server.audit.tables import audit
+from booking_server.errors import Invalid
+
+REASON_LENGTH = 400
 
 
 def note(tx: Connection, actor: Actor, *, now: datetime, act: str, subject: str, **detail: object) -> None:
     """Add that `actor` did `act` (past tense, "tag_blocked") to `subject` ("keytag:7")."""
     row = {"at": now, "actor": actor.name, "act": act, "subject": subject, "detail": detail}
     tx.execute(insert(audit).values(row))
+
+
+def reason_given(text: str) -> str:
+    """Return why staff do something, as it is kept with their name. Raise Invalid at "reason"."""
+    reason = text.strip()
+    if not 1 <= len(reason) <= REASON_LENGTH:
+        raise Invalid("reason", "Say why, in a few words. It is kept with your name.")
+    return reason
 
 
 def of_subject(tx: Connection, subject: str, *, limit: int = 50) -> list[Mapping[str, object]]:

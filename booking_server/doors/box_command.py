@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from booking_server import schema
+from booking_server.audit import service as audit
 from booking_server.broker.commands import take_away
 from booking_server.config import load
 from booking_server.db import Database
-from booking_server.doors import boxes
 from booking_server.doors import service as doors
 from booking_server.errors import Invalid
 
@@ -36,4 +36,4 @@ def stolen(config_file: Path, door_id: str, reason: str) -> None:
                 raise Invalid("reason", "This box is known as stolen already. Put a new box at the door.")
     finally:
         database.close()
-    take_away(config, door_id, reason=boxes.check_reason(reason))
+    take_away(config, door_id, reason=audit.reason_given(reason))

@@ -28,7 +28,6 @@ from booking_server.keys import Vault
 from booking_server.tags import exposure
 from booking_server.tags import service as tags
 
-REASON_LENGTH = 400
 TAKEN_FOR = timedelta(seconds=60)
 """After so long, a wish that a process took and did not carry out is another's to take: that process died."""
 
@@ -99,7 +98,7 @@ def mark_stolen(
     it held is to be exchanged. `taken`: the caller itself puts the box out. Raise Invalid; NotFound; NotAllowed.
     """
     actor.must_be(Role.ADMINISTRATOR)
-    reason = check_reason(reason)
+    reason = audit.reason_given(reason)
     if doors.door(tx, door_id).stolen_at is not None:
         raise Invalid("reason", "This box is known as stolen already. Put a new box at the door.")
     risk = at_risk(tx, now=now, door_id=door_id)
@@ -137,14 +136,6 @@ def replace_box(
         changes.note_change(tx, now=now, cause=f"box_replaced:{door_id}", door_id=door_id)
     audit.note(tx, actor, now=now, act="box_replaced", subject=f"door:{door_id}", after_theft=was_stolen)
     return _wish(tx, actor, now, door_id, "replaced", "", serials) if serials else None
-
-
-def check_reason(text: str) -> str:
-    """Return the reason, in order. Raise Invalid."""
-    reason = text.strip()
-    if not 1 <= len(reason) <= REASON_LENGTH:
-        raise Invalid("reason", "Say why, in a few words. It is kept with your name.")
-    return reason
 
 
 def last_revocation(tx: Connection, door_id: str) -> Revocation | None:

@@ -27,7 +27,6 @@ from booking_server.keys import Vault
 DONE, NO_ANSWER = "done", "no_answer"
 OPEN_STANDS, MODE_STANDS, CAPTURE_STANDS = timedelta(seconds=10), timedelta(seconds=10), timedelta(seconds=60)
 CAPTURED_KEPT = timedelta(minutes=10)
-REASON_LENGTH = 400
 _HANDED_OUT: dict[str, str] = {}
 
 
@@ -51,7 +50,7 @@ class Command:
 
 def ask_open(tx: Connection, actor: Actor, *, now: datetime, door_id: str, reason: str) -> Command:
     """Ask a door to open once. Raise Invalid at "reason"; NotFound; NotAllowed."""
-    return _ask(tx, actor, now=now, door_id=door_id, kind="open", stands=OPEN_STANDS, reason=_reason(reason))
+    return _ask(tx, actor, now=now, door_id=door_id, kind="open", stands=OPEN_STANDS, reason=audit.reason_given(reason))
 
 
 def ask_mode(tx: Connection, actor: Actor, *, now: datetime, door_id: str, mode: str, reason: str) -> Command:
@@ -60,8 +59,8 @@ def ask_mode(tx: Connection, actor: Actor, *, now: datetime, door_id: str, mode:
         argument = {"mode": DoorMode(mode).value}
     except ValueError:
         raise Invalid("mode", "Choose a mode.") from None
-    stands = MODE_STANDS
-    return _ask(tx, actor, now=now, door_id=door_id, kind="set_mode", stands=stands, reason=_reason(reason), argument=argument)
+    stands, why = MODE_STANDS, audit.reason_given(reason)
+    return _ask(tx, actor, now=now, door_id=door_id, kind="set_mode", stands=stands, reason=why, argument=argument)
 
 
 def ask_capture(tx: Connection, actor: Actor, *, now: datetime, door_id: str) -> Command:
@@ -173,13 +172,6 @@ def _ask(
     tx.execute(insert(command_table).values(row))
     audit.note(tx, actor, now=now, act=f"door_{kind}_asked", subject=f"door:{door_id}", reason=reason, **(argument or {}))
     return command(tx, command_id)
-
-
-def _reason(text: str) -> str:
-    reason = text.strip()
-    if not 1 <= len(reason) <= REASON_LENGTH:
-        raise Invalid("reason", "Say why, in a few words. It is kept with your name.")
-    return reason
 
 
 def _about(command_id: str) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime, time
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from booking_server import civil
 from booking_server.access import changes
 from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
@@ -19,7 +20,6 @@ from booking_server.doors.tables import doors as door_table
 from booking_server.doors.tables import unlocking_hours
 from booking_server.errors import Invalid, NotFound
 
-ALL_DAYS = 0b1111111
 HOURS_MAX = 20
 
 
@@ -41,7 +41,7 @@ def add_hours(
     actor.must_be(Role.HOST)
     if doors.door(tx, door_id).retired_at is not None:
         raise Invalid("door_id", "This door is out of use.")
-    if not 1 <= weekdays <= ALL_DAYS:
+    if not 1 <= weekdays <= civil.ALL_DAYS:
         raise Invalid("weekdays", "Choose at least one day of the week.")
     if len(hours(tx, door_id)) >= HOURS_MAX:
         raise Invalid("weekdays", "A door has at most {count} unlocking hours. Take one away first.", count=HOURS_MAX)

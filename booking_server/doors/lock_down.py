@@ -22,8 +22,6 @@ from booking_server.doors.tables import lock_downs
 from booking_server.errors import Invalid
 from booking_server.places import service as places
 
-REASON_LENGTH = 400
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
@@ -72,15 +70,14 @@ def has_obeyed(word: Word, state: doors.DoorState | None) -> bool:
 def _say(tx: Connection, actor: Actor, *, now: datetime, site_id: int, on: bool, reason: str) -> Word:
     actor.must_be(Role.HOST)
     places.site(tx, site_id)
-    if not 1 <= len(reason.strip()) <= REASON_LENGTH:
-        raise Invalid("reason", "Say why, in a few words. It is kept with your name.")
+    why = audit.reason_given(reason)
     before = last_word(tx, site_id)
     stands = before is not None and before.on
     if on and stands:
         raise Invalid("reason", "The site is locked down already.")
     if not on and not stands:
         raise Invalid("reason", "The site is not locked down.")
-    row = {"site_id": site_id, "on": on, "at": now, "by": actor.name, "reason": reason.strip()}
+    row = {"site_id": site_id, "on": on, "at": now, "by": actor.name, "reason": why}
     number = int(tx.execute(insert(lock_downs).values(row).returning(lock_downs.c.number)).scalar_one())
     for door in doors.doors(tx):
         if door.site_id == site_id and door.retired_at is None:
