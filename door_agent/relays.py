@@ -37,7 +37,7 @@ def use_pins(*, mock: bool) -> None:
         return
     lgpio = _lgpio()
     try:
-        gpiozero.Device.pin_factory = import_module("gpiozero.pins.lgpio").LGPIOFactory()
+        gpiozero.Device.pin_factory = import_module("door_agent.pi_pins").PiPins()
     except (gpiozero.GPIOZeroError, lgpio.error, OSError) as error:
         raise MissingPart(
             f"the GPIO pins cannot be opened ({error}): this must be a Raspberry Pi and the user a member of the group gpio;"

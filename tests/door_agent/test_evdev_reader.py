@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -219,7 +220,7 @@ def test_through_the_kernel_a_number_is_read_and_nobody_else_reads_it() -> None:
             wait_for(lambda: said == [f"reader {device.name}"], "the device is there")
             with pytest.raises(OSError, match="busy"):
                 grabbed(device)
-            types(keys("04782E21801D80\n"))
+            types("04782E21801D80\n")
             wait_for(lambda: len(said) == 2, "the tap")
             assert said[1] == "tap 04782E21801D80 A0"
         finally:
@@ -227,8 +228,11 @@ def test_through_the_kernel_a_number_is_read_and_nobody_else_reads_it() -> None:
 
 
 @contextmanager
-def keyboard() -> Iterator[tuple[Callable[[bytes], int], Path]]:
-    """Make a keyboard in the kernel (linux/uinput.h); yield how to type on it, and its device file."""
+def keyboard() -> Iterator[tuple[Callable[[str], None], Path]]:
+    """Make a keyboard in the kernel (linux/uinput.h); yield how to type on it, and its device file.
+
+    It types at a reader's pace: the kernel keeps 64 events for who reads, and drops what comes faster than it is read.
+    """
     set_event, set_key, setup, create, destroy, name_of = 0x40045564, 0x40045565, 0x405C5503, 0x5501, 0x5502, 0x8040552C
     descriptor = os.open(UINPUT, os.O_WRONLY | os.O_NONBLOCK)
     try:
@@ -242,7 +246,13 @@ def keyboard() -> Iterator[tuple[Callable[[bytes], int], Path]]:
         wait_for(lambda: list(folder.glob("event*")), "the kernel made the device")
         device = Path("/dev/input", next(folder.glob("event*")).name)
         wait_for(device.exists, "its file is there")
-        yield lambda events: os.write(descriptor, events), device
+
+        def types(text: str) -> None:
+            for letter in text:
+                os.write(descriptor, keys(letter))
+                time.sleep(0.008)
+
+        yield types, device
         fcntl.ioctl(descriptor, destroy)
     finally:
         os.close(descriptor)

@@ -27,7 +27,7 @@ from access_contract.snapshot import DoorRules
 from door_agent.journal_file import kept
 from door_agent.readers.evdev import grabbed
 from tests.door_agent.test_agent import NUMBER, write_door
-from tests.door_agent.test_evdev_reader import keyboard, keys
+from tests.door_agent.test_evdev_reader import keyboard
 from tests.system.processes import NotReady, wait_for
 
 CHIP = next(Path("/sys/devices/platform/gpio-sim.0").glob("gpiochip*"))
@@ -104,18 +104,18 @@ def settle(folder: Path, device: Path, *, active_high: bool) -> None:
     toml.write_text(text)
 
 
-def tap(types: Callable[[bytes], int], eye: Eye, on: int) -> float:
+def tap(types: Callable[[str], None], eye: Eye, on: int) -> float:
     """Tap as a person does, once more if nothing happens, until the relay is energised; return when the last tap began."""
     for _ in range(10):
         since = time.monotonic()
-        types(keys(f"{NUMBER}\n"))
+        types(f"{NUMBER}\n")
         with suppress(NotReady):
             wait_for(lambda: any(level == on for _, level in eye.moves), "the relay moves", limit_seconds=6)
             return since
     raise NotReady("ten taps, and the relay was never energised")
 
 
-def a_day(folder: Path, types: Callable[[bytes], int], device: Path, *, active_high: bool) -> None:
+def a_day(folder: Path, types: Callable[[str], None], device: Path, *, active_high: bool) -> None:
     """Start, tap and let the pulse end; tap and be killed; start, tap and be stopped: told scene by scene."""
     rest, on = (0, 1) if active_high else (1, 0)
     pull(RELAY, up=not active_high)  # the resistor that holds the relay off while nobody drives the line
