@@ -112,6 +112,7 @@ class Facts:
     modules: frozenset[str] | None = None
     model: str | None = None
     chips: dict[str, str] = field(default_factory=dict)
+    pin_library: bool = True
     boot_file: str | None = None
     boot_lines: tuple[Line, ...] = ()
     keeps_outputs: bool | None = None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from grp import getgrgid
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from pwd import getpwuid
 from typing import Any
@@ -66,6 +67,7 @@ class Asks:
     broker: Callable[[Path, Config], Broker] = asking.broker
     unit: Callable[[], dict[str, str] | None] = asking.unit
     running: Callable[[int], Told | None] = _running
+    pin_library: Callable[[], bool] = lambda: find_spec("lgpio") is not None
     now: Callable[[], datetime] = wall_clock
     synced: Callable[[], bool] = kernel_is_synced
 
@@ -81,6 +83,7 @@ def gather(config_file: Path, root: Path = Path("/"), asks: Asks | None = None) 
         "modules": _modules(root),
         "model": board.text(root / "proc/device-tree/model"),
         "chips": _groups(root, root.glob("dev/gpiochip*")),
+        "pin_library": asks.pin_library(),
         "boot_file": boot_file,
         "boot_lines": boot_lines,
         "keeps_outputs": _keeps_outputs(root),

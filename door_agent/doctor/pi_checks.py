@@ -45,6 +45,8 @@ def pins(facts: Facts) -> Check:
         if facts.model is None:
             return unknown("pins", f"{_NO_PI}: there are no pins, and a real door does not start here")
         return to_do("pins", "the kernel shows no pins (/dev/gpiochip0): install Raspberry Pi OS's own kernel")
+    if not facts.pin_library:
+        return to_do("pins", "lgpio is not installed, and without it the agent does not start: sudo apt install python3-lgpio")
     troubles = [
         f"{chip} belongs to the group {group}, not gpio: sudo cp /usr/share/hubkey-door/60-hubkey-door.rules /etc/udev/rules.d,"
         " and restart the Pi"

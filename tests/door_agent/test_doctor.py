@@ -218,6 +218,12 @@ def test_a_line_under_a_filter_is_not_relied_on() -> None:
     assert boot("[pi4]\n" + BOOT)[2][1:] == (*tuple(BOOT.split())[:2], "dtparam=strict_gpiod")
 
 
+def test_pins_without_their_library_are_of_no_use() -> None:
+    """The agent would start again and again, and only the log would say why."""
+    said = check("pins", replace(WELL, pin_library=False))
+    assert (said.verdict, "sudo apt install python3-lgpio" in said.sentence) == (Verdict.TO_DO, True)
+
+
 @pytest.mark.parametrize(
     ("line", "pin"),
     [
