@@ -28,11 +28,13 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Where the pages are served. `secure_cookies` is off only for a demo without HTTPS.
 
     Beyond this machine only over HTTPS: with `certificate` and `key` (PEM files, both or neither), else with a certificate of
-    the hub's own authority for `host` and `known_as`.
+    the hub's own authority for `host` and `known_as`. `address` is what people type, as mails and passkeys need it; without it
+    it is made of `known_as` or `host` and `port`.
     """
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    address: Annotated[str, msgspec.Meta(pattern="^(https?://[^/ ]+)?$")] = ""
     known_as: str = ""
     certificate: str = ""
     key: str = ""
@@ -42,6 +44,12 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def is_https(self) -> bool:
         """True unless a web server with HTTPS on this machine is to stand before it."""
         return bool(self.certificate) or not is_loopback(self.host)
+
+    @property
+    def origin(self) -> str:
+        """Return the pages' address as people type it, without a slash at its end."""
+        scheme = "https" if self.is_https else "http"
+        return self.address or f"{scheme}://{self.known_as or self.host}:{self.port}"
 
 
 class Broker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +74,54 @@ class Seller(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     payment_term_days: Annotated[int, msgspec.Meta(ge=0, le=90)] = 14
 
 
+class Mail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How mail leaves: by the SMTP `server`, or as one file each into `folder` (a demo). With neither, all waits, visibly."""
+
+    server: str = ""
+    port: Port = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str = ""
+    password_file: str = ""
+    sender: str = ""
+    folder: str = ""
+
+
+class Backup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where backups go. `recipient` is the public half (age1...) of a key that is kept elsewhere: nobody here can read them."""
+
+    recipient: str = ""
+    folder: str = ""
+    command: list[str] = []
+    keep: Annotated[int, msgspec.Meta(ge=1, le=400)] = 30
+
+
+class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ports on which each process tells a Prometheus its figures, on this machine only; 0 for none."""
+
+    host: str = "127.0.0.1"
+    web: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    doors: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    mail: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+
+
+class Federated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An OpenID Connect provider whose people may sign in. `roles` names, for a group of theirs, a role and where it holds."""
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret_file: str = ""
+    name: str = ""
+    groups_claim: str = "groups"
+    roles: dict[str, str] = {}
+
+
+class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`second_factor` says whose password alone is not enough; a passkey is two factors in one."""
+
+    second_factor: Literal["staff", "nobody"] = "staff"
+    federated: Federated = Federated()
+
+
 class Simulated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parts that start only with demo = true: a file that holds the seconds by which the clock is turned."""
 
@@ -75,18 +131,23 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings. `database` is an SQLAlchemy URL; `state_folder` holds certificates and keys, outside the database.
 
-    `help_at_doors` is what somebody at a closed door is to do, as signs and the page behind their code say it.
+    `name` is the hub's, as pages and mails call it. `help_at_doors` is what somebody at a closed door is to do, as signs and the page behind their code say it.
     """
 
     database: str
     state_folder: str
     demo: bool = False
+    name: Annotated[str, msgspec.Meta(max_length=80)] = "Hubkey"
     time_zone: str = "Europe/Helsinki"
     language: Literal["fi", "en"] = "fi"
     help_at_doors: Annotated[str, msgspec.Meta(max_length=200)] = ""
     web: Web = Web()
     broker: Broker = Broker()
     seller: Seller = Seller()
+    mail: Mail = Mail()
+    backup: Backup = Backup()
+    metrics: Metrics = Metrics()
+    sign_in: SignIn = SignIn()
     simulated: Simulated = Simulated()
 
     @property
