@@ -190,10 +190,25 @@ def _check_values(path: Path, config: Config) -> None:
     if bool(config.web.certificate) != bool(config.web.key):
         missing = "key" if config.web.certificate else "certificate"
         raise BadConfiguration(f"{path}: web.{missing} is missing; certificate and key are set both, or neither")
+    _check_metrics(path, config)
     if not config.folder.is_absolute():
         raise BadConfiguration(f"{path}: state_folder is {config.state_folder!r}; allowed is: a whole path, beginning with /")
     if not _is_zone(config.time_zone):
         raise BadConfiguration(f"{path}: time_zone is {config.time_zone!r}; allowed are names like Europe/Helsinki")
+
+
+def _check_metrics(path: Path, config: Config) -> None:
+    """Figures are told to whoever asks, so only this machine may; two processes cannot share a port."""
+    if not is_loopback(config.metrics.host):
+        raise BadConfiguration(
+            f"{path}: metrics.host is {config.metrics.host!r}; allowed is an address of this machine alone (127.0.0.1 or ::1)"
+        )
+    taken = {config.web.port: "web.port", config.broker.port: "broker.port"}
+    for key, port in (("web", config.metrics.web), ("doors", config.metrics.doors), ("mail", config.metrics.mail)):
+        if port in taken:
+            raise BadConfiguration(f"{path}: metrics.{key} is {port}, which is {taken[port]} too; choose another port, or 0")
+        if port:
+            taken[port] = f"metrics.{key}"
 
 
 def _is_database(url: str) -> bool:
