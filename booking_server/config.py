@@ -122,6 +122,35 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     federated: Federated = Federated()
 
 
+Days = Annotated[int, msgspec.Meta(ge=1, le=3660)]
+Said = dict[Literal["fi", "sv", "en"], Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]]
+"""A sentence of the hub's own, by language."""
+
+
+class Privacy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who answers for people's data, on what ground, and for how long what identifies is kept.
+
+    The notices are printed from this. The grounds are the hub's own sentences: the software knows none. `controller` and
+    `address` are the seller's where they are empty. A door's log has days of its own, set on its page.
+    """
+
+    controller: str = ""
+    address: str = ""
+    email: Annotated[str, msgspec.Meta(pattern=r"^([^@\s]+@[^@\s]+\.[^@\s.]+)?$")] = ""
+    data_protection_officer: str = ""
+    authority: str = "Tietosuojavaltuutetun toimisto, tietosuoja.fi"
+    legal_basis: Said = {}
+    monitoring_basis: Said = {}
+    audit_days: Days = 365
+    acts_days: Days = 2190
+    sign_in_days: Days = 90
+    messages_days: Days = 30
+    boxes_days: Days = 30
+    contest_days: Days = 90
+    ended_days: Days = 365
+    books_years: Annotated[int, msgspec.Meta(ge=1, le=30)] = 6
+
+
 class Simulated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parts that start only with demo = true: a file that holds the seconds by which the clock is turned."""
 
@@ -148,6 +177,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     backup: Backup = Backup()
     metrics: Metrics = Metrics()
     sign_in: SignIn = SignIn()
+    privacy: Privacy = Privacy()
     simulated: Simulated = Simulated()
 
     @property
