@@ -41,7 +41,7 @@ bench: ## measure, each figure beside a floor (ARGS="tap rights" picks some)
 	@.ci/environment
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
-deb: ## build the door's Debian packages into dist/ (RELEASES="12 13", ARCHITECTURES="amd64 arm64")
+deb: ## build the Debian packages of door and server into dist/ (PACKAGES="door server", RELEASES="12 13", ARCHITECTURES="amd64 arm64")
 	@.ci/environment
 	@packaging/build
 

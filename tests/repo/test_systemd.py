@@ -17,7 +17,7 @@ ANALYZE = shutil.which("systemd-analyze")
 needs_systemd = pytest.mark.skipif(
     ANALYZE is None, reason="systemd-analyze is not on this machine; it is in Debian's package systemd"
 )
-INSTALLED = "/opt/hubkey/bin/"
+INSTALLED = {"door-agent": "/opt/hubkey/bin/door-agent", "booking-server": "/usr/bin/booking-server"}
 EXPOSURE_MAX = 19  # tenths
 
 
@@ -30,12 +30,14 @@ def analyze(*arguments: str | Path) -> tuple[int, str]:
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_each_unit_is_taken_without_a_word(unit: Path, tmp_path: Path) -> None:
     """Every key and value is known and the program exists; programs stand in for the installed ones."""
-    for name in ("door-agent", "booking-server"):
+    text = unit.read_text(encoding="utf-8")
+    for name, installed in INSTALLED.items():
         program = tmp_path / name
         program.write_text("#!/bin/sh\n", encoding="ascii")
         program.chmod(0o755)
+        text = text.replace(f"={installed} ", f"={program} ")
     there = tmp_path / unit.name
-    there.write_text(unit.read_text(encoding="utf-8").replace(INSTALLED, f"{tmp_path}/"), encoding="utf-8")
+    there.write_text(text, encoding="utf-8")
     code, said = analyze("verify", "--man=no", there)
     assert (code, [line for line in said.splitlines() if unit.stem in line]) == (0, [])
 
@@ -54,7 +56,7 @@ def test_what_another_reader_needs_leaves_as_little(reader: str, tmp_path: Path)
     """With the devices of a reader that is not PC/SC the door is below 2.0 too, and systemd knows every key."""
     unit = tmp_path / "door-agent.service"
     more = (FOLDER.parent / "firmware_config" / f"reader-{reader}.conf").read_text(encoding="utf-8").partition("[Service]\n")[2]
-    text = (FOLDER / "door-agent.service").read_text(encoding="utf-8").replace(f"{INSTALLED}door-agent", "/bin/true")
+    text = (FOLDER / "door-agent.service").read_text(encoding="utf-8").replace(INSTALLED["door-agent"], "/bin/true")
     unit.write_text(text.replace("[Install]", f"{more}[Install]"), encoding="utf-8")
     assert more.count("DeviceAllow=") > 0
     assert analyze("verify", "--man=no", unit)[1].count(str(unit)) == 0
@@ -99,5 +101,6 @@ def test_what_the_units_run_are_commands_that_exist() -> None:
 
     for unit in UNITS:
         line = next(line for line in unit.read_text(encoding="utf-8").splitlines() if line.startswith("ExecStart="))
-        program, command, *_ = line.removeprefix(f"ExecStart={INSTALLED}").split()
-        assert command in (door_agent.commands if program == "door-agent" else COMMANDS)
+        program, command, *_ = line.removeprefix("ExecStart=").split()
+        assert program in INSTALLED.values()
+        assert command in (door_agent.commands if program.endswith("door-agent") else COMMANDS)

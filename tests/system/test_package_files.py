@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What is in the door's Debian packages, for machines that are not here too: built and looked into, not run."""
+"""What is in the Debian packages of door and server, for machines that are not here too: built and looked into, not run."""
 
 from __future__ import annotations
 
@@ -23,24 +23,41 @@ needs_dpkg = pytest.mark.skipif(
 )
 
 
-def build(folder: Path, release: int, architecture: str, version: str = "0.1.0") -> Path:
+def build(folder: Path, release: int, architecture: str, version: str = "0.1.0", *, package: str = "door") -> Path:
     """Return the package of this checkout, as `make deb` builds it."""
-    wanted = {"RELEASES": str(release), "ARCHITECTURES": architecture, "VERSION": version}
+    wanted = {"PACKAGES": package, "RELEASES": str(release), "ARCHITECTURES": architecture, "VERSION": version}
     subprocess.run([parts.CHECKOUT / "packaging" / "build", folder], check=True, env={**parts.environment(), **wanted})
-    return folder / f"hubkey-door_{version}~deb{release}_{architecture}.deb"
+    return folder / f"hubkey-{package}_{version}~deb{release}_{architecture}.deb"
 
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """The packages for a Pi, by release of Debian."""
+    """The door's packages for a Pi, by release of Debian."""
     return {release: build(tmp_path_factory.mktemp("dist"), release, "arm64") for release in _PYTHON}
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """The server's packages for a Pi, by release of Debian."""
+    return {release: build(tmp_path_factory.mktemp("dist"), release, "arm64", package="server") for release in _PYTHON}
 
 
 @needs_dpkg
 @pytest.mark.parametrize("release", [12, 13])
 def test_a_package_for_a_pi_holds_what_a_pi_can_run_and_nothing_of_here(release: int, packages: dict[int, Path]) -> None:
     """Each compiled file is for its processor and Python, all is root's, and neither server nor paths of here are in it."""
-    files = contents(packages[release])
+    _is_for_a_pi(packages[release], release, without="booking_server")
+
+
+@needs_dpkg
+@pytest.mark.parametrize("release", [12, 13])
+def test_the_server_s_package_is_for_its_processor_and_python_too(release: int, servers: dict[int, Path]) -> None:
+    """Each compiled file is for its processor and Python, all is root's, and neither door nor paths of here are in it."""
+    _is_for_a_pi(servers[release], release, without="door_agent")
+
+
+def _is_for_a_pi(package: Path, release: int, *, without: str) -> None:
+    files = contents(package)
     compiled = {name: content for name, (_, content) in files.items() if content.startswith(b"\x7fELF")}
     assert len(compiled) >= 3
     for name, content in compiled.items():
@@ -48,7 +65,7 @@ def test_a_package_for_a_pi_holds_what_a_pi_can_run_and_nothing_of_here(release:
         tag = re.search(r"\.(cpython-(\d+)-aarch64-linux-gnu|abi3)\.so$", name)
         assert ".libs/" in name or (tag is not None and tag[2] in (None, _PYTHON[release])), name
     assert {(entry.uid, entry.gid, entry.mode & 0o7022) for entry, _ in files.values() if not entry.issym()} == {(0, 0, 0)}
-    assert [name for name in files if "booking_server" in name or "__pycache__" in name] == []
+    assert [name for name in files if without in name or "__pycache__" in name] == []
     assert [name for name, (_, content) in files.items() if str(parts.CHECKOUT).encode() in content] == []
 
 
@@ -68,6 +85,25 @@ def test_a_package_puts_everything_where_debian_looks_for_it(packages: dict[int,
     }
     assert sorted(wanted - files.keys()) == []
     assert files["usr/share/hubkey-door"][0].linkname == "/opt/hubkey/door/firmware_config"
+    assert [name for name in files if name.startswith(("etc/", "var/"))] == []
+
+
+@needs_dpkg
+def test_the_server_s_package_holds_every_unit_page_and_migration(servers: dict[int, Path]) -> None:
+    """Program, each unit and timer, user, and each file of the server's own: none waits for a line in a list."""
+    files = contents(servers[13])
+    tracked = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "booking_server", "access_contract"]
+    told = subprocess.run(tracked, cwd=parts.CHECKOUT, check=True, capture_output=True, text=True).stdout.split()
+    own = [name for name in told if (parts.CHECKOUT / name).exists() and not name.endswith((".md", ".po"))]
+    wanted = {
+        "usr/bin/booking-server",
+        "opt/hubkey/bin/booking-server",
+        "usr/lib/sysusers.d/hubkey.conf",
+        "usr/share/hubkey-server",
+        *(f"usr/lib/systemd/system/{unit.name}" for unit in (parts.CHECKOUT / "systemd").glob("booking-server-*")),
+        *(f"opt/hubkey/server/{name}" for name in own),
+    }
+    assert sorted(wanted - files.keys()) == []
     assert [name for name in files if name.startswith(("etc/", "var/"))] == []
 
 
@@ -95,11 +131,12 @@ def test_a_later_commit_is_a_later_version_and_the_release_the_last() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+(~\d{14})?\n", named.stdout)
 
 
-def test_the_door_s_lock_agrees_with_the_whole_lock() -> None:
+@pytest.mark.parametrize(("package", "needs"), [("door", {"gpiozero", "paho-mqtt"}), ("server", {"flask", "sqlalchemy"})])
+def test_the_lock_of_a_package_agrees_with_the_whole_lock(package: str, needs: set[str]) -> None:
     """The package brings the versions that are tested, by the same hashes."""
-    whole, door = (locked(name) for name in ("requirements.lock", "requirements-door.lock"))
-    assert {name: whole.get(name) for name in door} == door
-    assert {"cryptography", "gpiozero", "paho-mqtt"} <= door.keys()
+    whole, part = locked("requirements.lock"), locked(f"requirements-{package}.lock")
+    assert {name: whole.get(name) for name in part} == part
+    assert {"cryptography", *needs} <= part.keys()
 
 
 def locked(name: str) -> dict[str, tuple[str, frozenset[str]]]:
