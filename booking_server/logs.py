@@ -20,11 +20,15 @@ from types import TracebackType
 from typing import Any
 
 import structlog
+from prometheus_client import Counter
 
 from booking_server.config import BadConfiguration
 
 FRAMES_MAX = 12
 _HERE = Path(__file__).parent.parent
+SECURITY_EVENTS = Counter(
+    "hubkey_security_events", "What concerns the hub's safety, by the word that the log has for it.", ["what"]
+)
 _log = structlog.get_logger()
 
 
@@ -35,7 +39,6 @@ class Security(StrEnum):
     SIGN_IN_FAILED = "sign_in_failed"
     SIGN_IN_THROTTLED = "sign_in_throttled"
     SIGNED_OUT = "signed_out"
-    NOT_SIGNED_IN = "not_signed_in"
     NOT_ALLOWED = "not_allowed"
     FORM_REFUSED = "form_refused"
 
@@ -59,6 +62,7 @@ def write_lines() -> None:
 
 def security(what: Security, *, account: int | None = None, address: str | None = None, **detail: str | int) -> None:
     """Log what concerns the hub's safety: of which account, from which network. `detail` holds nothing of a person."""
+    SECURITY_EVENTS.labels(what.value).inc()
     _log.warning("security", security=what.value, account=account, network=network_of(address), **detail)
 
 

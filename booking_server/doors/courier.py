@@ -18,6 +18,7 @@ from access_contract.vocabulary import DoorId
 from booking_server.access.door_rights import DoorRights
 from booking_server.access.snapshots import delta_between, snapshot_of
 from booking_server.clock import Clock
+from booking_server.doors.measuring import SNAPSHOTS
 from booking_server.doors.sending import Sender
 
 IN_FLIGHT_MAX = 4
@@ -139,6 +140,7 @@ class Courier:
 
 def _messages(before: DoorRights | None, now: DoorRights) -> Iterator[SnapshotPart | SnapshotDelta]:
     delta = None if before is None else delta_between(before, now)
+    SNAPSHOTS.labels("whole" if delta is None else "change").inc()
     if delta is not None:
         yield delta
     else:

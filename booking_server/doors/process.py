@@ -22,7 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from access_contract.messages import Status
 from access_contract.vocabulary import DoorId
-from booking_server import schema
+from booking_server import metrics, schema
 from booking_server.config import BadConfiguration, Config, clock_of
 from booking_server.db import Database
 from booking_server.doors import commands, knowing
@@ -38,11 +38,13 @@ from booking_server.doors.notice import Notice, notice_of
 from booking_server.doors.receiving import Parts, Receiver
 from booking_server.doors.sending import Sender
 from booking_server.doors.snapshots import Snapshots
+from booking_server.doors.standing import Standing
 from booking_server.doors.statuses import Statuses
 from booking_server.doors.storing import EventStore
 from booking_server.doors.wire import Wire, tls_context
 from booking_server.doors.writer import Work, Writer
 from booking_server.errors import BookingServerError
+from booking_server.ledger import service as ledger
 from booking_server.ledger.forgetting import forget_old_taps
 from booking_server.rotating import Keyring
 
@@ -59,6 +61,7 @@ def run(config: Config) -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     database = Database(config.database)
     try:
+        metrics.serve(config, config.metrics.doors)
         hub = Hub(config, database)
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -125,11 +128,22 @@ class Hub:
     def _begin(self) -> None:
         self._index.refresh(self._clock.now())
         with self._database.read() as tx:
-            states = doors.door_states(tx)
+            states, newest = doors.door_states(tx), ledger.newest_event(tx)
         self._statuses.begin([DoorId(door) for door, state in states.items() if state.online], self._clock.monotonic())
         self._alarms.begin({DoorId(door): state.status for door, state in states.items()})
         self._snapshots.begin({DoorId(door): state.status for door, state in states.items()})
         self._wire.start(self._config.broker.host, self._config.broker.port, self._receiver.received)
+        metrics.look_up(
+            Standing(
+                database=self._database,
+                clock=self._clock,
+                index=self._index,
+                snapshots=self._snapshots,
+                writer=self._writer,
+                subscribed=lambda: self._wire.subscribed,
+                seen=newest,
+            )
+        )
 
     def _follow(self, notice: Notice, stopping: threading.Event) -> None:
         said_ready, upkeep_at = False, self._clock.monotonic()

@@ -28,6 +28,7 @@ from booking_server.doors.announcing import Announcer
 from booking_server.doors.answering import answer, unsealed
 from booking_server.doors.holes import Holes
 from booking_server.doors.index import Index
+from booking_server.doors.measuring import ACKNOWLEDGED_SECONDS, ASK_SECONDS, ASKS, DROPPED, EVENTS
 from booking_server.doors.reading import Heard, Unreadable, read
 from booking_server.doors.renewals import give_next
 from booking_server.doors.sending import Sender
@@ -100,7 +101,7 @@ class Receiver:
     # --- answered from memory ---
 
     def _ask(self, door: DoorId, ask: Ask) -> None:
-        known, now = self._parts.index.known, self._parts.clock.now()
+        known, now, began = self._parts.index.known, self._parts.clock.now(), self._parts.clock.monotonic()
         rights, key = known.rights.get(door), known.tag_keys.get(door)
         if rights is None or key is None or not self._is_new(door, ask.ask):
             self._drop("unknown_door" if rights is None or key is None else "replayed_ask", door)
@@ -110,6 +111,8 @@ class Receiver:
         live = LiveFacts(alarm_armed=self._parts.alarms.armed_at(door))
         said = answer(ask, index=rights, tag_key=key, openers=openers, moment=moment, live=live, known=known.number)
         self._parts.sender.answer(door, said)
+        ASK_SECONDS.observe(self._parts.clock.monotonic() - began)
+        ASKS.labels(said.reason or "granted").inc()
         if said.reason == Reason.TAG_UNREADABLE:
             self._drop("unreadable_number", door)
 
@@ -149,7 +152,8 @@ class Receiver:
         doors.keep_status(tx, now=self._parts.clock.now(), door_id=door, status=status, retained=retained)
 
     def _events(self, door: DoorId, events: Events) -> None:
-        self._holes.arrived(door, self._parts.clock.monotonic())
+        came = self._parts.clock.monotonic()
+        self._holes.arrived(door, came)
 
         def done(stored: Stored) -> None:
             if isinstance(stored, Dropped):
@@ -157,6 +161,8 @@ class Receiver:
                 return
             for acknowledgement in stored:
                 self._parts.sender.acknowledge(door, acknowledgement)
+            EVENTS.inc(len(events.events))
+            ACKNOWLEDGED_SECONDS.observe(self._parts.clock.monotonic() - came)
 
         sent = Sent(door, [bytes(event) for event in events.events])
         self._put(Shared(item=sent, write_all=self._parts.events.write_all, done=done))
@@ -226,6 +232,8 @@ class Receiver:
 
     def _tell(self, cause: str, door: str) -> None:
         """Say once for each door, not once for each message; the counters know how often."""
+        if cause != "simulated_door":
+            DROPPED.labels(cause).inc()
         if (cause, door) not in self._told:
             self._told.add((cause, door))
             _log.warning("message_dropped" if cause != "simulated_door" else cause, cause=cause, door=door)

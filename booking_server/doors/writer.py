@@ -77,6 +77,11 @@ class Writer:
         self._thread.join(limit_seconds)
 
     @property
+    def waiting(self) -> int:
+        """Return how many pieces of work wait."""
+        return self._waiting.qsize()
+
+    @property
     def alive(self) -> bool:
         return self._thread.is_alive()
 

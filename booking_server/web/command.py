@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from booking_server import schema
+from booking_server import metrics, schema
 from booking_server.config import clock_of, load
 from booking_server.db import Database
 from booking_server.keys import load_keys
@@ -25,6 +25,7 @@ def web(config_file: Path) -> None:
     database = Database(config.database)
     try:
         schema.must_be_current(database)
+        metrics.serve(config, config.metrics.web)
         serve(database, config, keys, clock_of(config))
     finally:
         database.close()

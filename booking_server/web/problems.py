@@ -14,8 +14,9 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 
 from booking_server.actors import NotAllowed
 from booking_server.errors import BookingServerError, Invalid, NotFound
+from booking_server.logs import Security, security
 from booking_server.web.forms import say
-from booking_server.web.request import config
+from booking_server.web.request import actor, config, is_signed_in
 
 log = structlog.get_logger()
 Answer = tuple[str, int]
@@ -44,16 +45,24 @@ def _invalid(problem: BookingServerError) -> Answer:
 
 
 def _not_allowed(_problem: NotAllowed) -> Answer:
+    security(Security.NOT_ALLOWED, **_who())
     advice = gettext("Your account may not do this. Ask an administrator of the hub if you need it.")
     return _page(403, gettext("Not allowed"), advice)
 
 
 def _form_too_old(_problem: CSRFError) -> Answer:
+    security(Security.FORM_REFUSED, **_who())
     if config().web.secure_cookies and not request.is_secure and not request.cookies:
         advice = gettext("These pages work only over HTTPS. Open the address that begins with https://.")
         return _page(400, gettext("Please send the form again"), advice)
     advice = gettext("The form had become too old and nothing was changed. Go back, reload the page and send it again.")
     return _page(400, gettext("Please send the form again"), advice)
+
+
+def _who() -> dict[str, Any]:
+    """Return who asked for what, as a log may say it."""
+    account = actor().account_id if is_signed_in() else None
+    return {"account": account, "address": request.remote_addr, "endpoint": request.endpoint or "none"}
 
 
 def _http(problem: HTTPException) -> Any:
@@ -74,6 +83,6 @@ def _words(status: int) -> tuple[str, str]:
 
 
 def _bug(problem: InternalServerError) -> Answer:
-    log.error("page_failed", path=request.path, exc_info=problem.original_exception or problem)
+    log.error("page_failed", endpoint=request.endpoint, exc_info=problem.original_exception or problem)
     advice = gettext("The server made a mistake. It has been written to the log; what you sent was not saved.")
     return _page(500, gettext("Something broke here"), advice)

@@ -76,7 +76,7 @@ class Watch:
                 seen = await asyncio.to_thread(self._look, list(self._watched))
             except SQLAlchemyError as error:
                 if readable:
-                    log.warning("stream_cannot_look", error=str(error))
+                    log.warning("stream_cannot_look", exc_info=error)
                 readable = False
             else:
                 readable = True
