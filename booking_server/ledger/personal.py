@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What the ledger holds of one person: their taps, and the entries that are still linked to them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import Connection, func, or_, select
+
+from booking_server.ledger.forgetting import Frozen
+from booking_server.ledger.tables import entries, entry_people, taps
+from booking_server.personal import Held, Who, told
+
+
+def about(tx: Connection, who: Who) -> Held:
+    """Return all taps and entries that name a person, those at doors whose log shows staff no names, too."""
+    mine = select(entry_people.c.entry_id).where(entry_people.c.person_id == who.person_id)
+    return {
+        "taps": told(tx, taps, taps.c.person_id == who.person_id),
+        "entries": told(tx, entries, entries.c.id.in_(mine)),
+        "entry_people": told(tx, entry_people, entry_people.c.person_id == who.person_id),
+    }
+
+
+def links(tx: Connection, person_id: int) -> int:
+    """Return how many entries are still linked to a person."""
+    mine = select(func.count()).select_from(entry_people).where(entry_people.c.person_id == person_id)
+    return int(tx.execute(mine).scalar_one())
+
+
+def named_taps(tx: Connection, person_id: int) -> int:
+    """Return how many taps still name a person."""
+    return int(tx.execute(select(func.count()).select_from(taps).where(taps.c.person_id == person_id)).scalar_one())
+
+
+def frozen_taps(tx: Connection, person_id: int, frozen: Collection[Frozen]) -> int:
+    """Return how many of a person's taps are frozen."""
+    if not frozen:
+        return 0
+    held = or_(*((taps.c.door_id == span.door_id) & taps.c.at.between(span.from_at, span.until_at) for span in frozen))
+    return int(tx.execute(select(func.count()).select_from(taps).where((taps.c.person_id == person_id) & held)).scalar_one())
+
+
+def last_tap(tx: Connection, person_id: int) -> datetime | None:
+    """Return when a person's last tap fell that still names them."""
+    return tx.execute(select(func.max(taps.c.at)).where(taps.c.person_id == person_id)).scalar()
