@@ -12,9 +12,9 @@ from booking_server.config import BadConfiguration
 from booking_server.errors import BookingServerError
 
 COMMANDS = {
-    "init": "booking_server.setting_up:init",
-    "database": "booking_server.setting_up:database",
-    "account": "booking_server.people.commands:account",
+    "init": "booking_server.setting_up.command:init",
+    "database": "booking_server.setting_up.command:database",
+    "account": "booking_server.accounts.commands:account",
     "broker": "booking_server.broker.commands:broker",
     "door-files": "booking_server.broker.commands:door_files",
     "door": "booking_server.doors.box_command:door",
