@@ -47,6 +47,7 @@ from booking_server.errors import BookingServerError
 from booking_server.ledger import service as ledger
 from booking_server.ledger.forgetting import forget_old_taps
 from booking_server.rotating import Keyring
+from booking_server.service_manager import tell_ready
 
 UPKEEP_SECONDS = 1.0
 SWITCH_SECONDS = 0.0005
@@ -152,6 +153,7 @@ class Hub:
             self._check()
             if not said_ready and self._wire.subscribed:
                 said_ready = True
+                tell_ready()
                 _log.info("ready", doors=len(self._index.known.rights), known=self._index.known.number)
             due = self._clock.monotonic() >= upkeep_at
             if due:
