@@ -29,6 +29,10 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """As far as every JSON reader counts exactly."""
 Sequence = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 """A tap every second for 68 years; what no column could hold is no number of ours."""
+ModeWord = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
+"""A DoorMode, or the word of one that only a later version knows: it must not make all else unreadable."""
+ZLIB = "zlib"
+"""How the bytes of a snapshot's parts are packed, unless they say otherwise (snapshot.pack)."""
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower):
@@ -87,7 +91,7 @@ class Status(_Message, tag="status", frozen=True, kw_only=True):
     acknowledged: Count = 0
     snapshot_number: Count = 0
     snapshot_digest: str | None = None
-    mode: DoorMode = DoorMode.LOCKED
+    mode: ModeWord = DoorMode.LOCKED
     unlocked: bool = False
     lock_down: Count = 0
     alarm_armed: bool | None = None
@@ -135,13 +139,17 @@ class Acknowledgement(_Message, tag="acknowledgement", frozen=True, kw_only=True
 
 
 class SnapshotPart(_Message, tag="snapshot_part", frozen=True, kw_only=True):
-    """Part `part` (from 0) of `parts` of the snapshot with this digest. Swapped in only when whole."""
+    """Part `part` (from 0) of `parts` of the snapshot with this digest. Swapped in only when whole.
+
+    A door that does not know the `packing` takes none of it; another than ZLIB is sent only to doors that asked for it.
+    """
 
     number: Count
     digest: str
     part: Count
     parts: Sequence
     content: bytes
+    packing: str = ZLIB
 
 
 class SnapshotCurrent(_Message, tag="snapshot_current", frozen=True, kw_only=True):
@@ -184,11 +192,11 @@ class Capture(_Message, tag="capture", frozen=True, kw_only=True):
 
 
 class SetMode(_Message, tag="set_mode", frozen=True, kw_only=True):
-    """Take on a door mode, durably."""
+    """Take on a door mode, durably. One that the door does not know is refused."""
 
     command: Identifier
     nonce: str
-    mode: DoorMode
+    mode: ModeWord
 
 
 class ServerKeys(_Message, tag="keys", frozen=True, kw_only=True):
@@ -248,7 +256,7 @@ class Tapped(msgspec.Struct, frozen=True, kw_only=True, tag="tapped", tag_field=
     snapshot_number: Count = 0
     known: Count = 0
     contact_open: bool | None = None
-    mode: DoorMode = DoorMode.LOCKED
+    mode: ModeWord = DoorMode.LOCKED
     unlocked: bool = False
     assurance: Assurance = Assurance.A0
     simulated: bool = False
@@ -317,7 +325,7 @@ class CommandDone(msgspec.Struct, frozen=True, kw_only=True, tag="command_done",
 class ModeChanged(msgspec.Struct, frozen=True, kw_only=True, tag="mode_changed", tag_field="kind"):
     """The door's mode is this from now on, `because` of a "command" or of a word on a "lock_down"."""
 
-    mode: DoorMode
+    mode: ModeWord
     because: str = "command"
 
 

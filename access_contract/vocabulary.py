@@ -56,6 +56,11 @@ class DoorMode(StrEnum):
     LOCKED_DOWN = "locked-down"
 
 
+def mode_of(word: str) -> DoorMode | None:
+    """Return the mode that `word` names; None for one of a later version, which is shown as it came and taken on by nobody."""
+    return next((mode for mode in DoorMode if mode == word), None)
+
+
 class ClockQuality(StrEnum):
     """How far a door trusted its own wall clock when it wrote an event."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from access_contract.messages import Capture, Command, CommandDone, Open, SetMode
-from access_contract.vocabulary import ClockQuality
+from access_contract.vocabulary import ClockQuality, mode_of
 from door_agent.granting import unlock
 from door_agent.happenings import (
     Count,
@@ -82,6 +82,9 @@ def _capture(_settings: Settings, state: State, stamp: Stamp, command: Capture) 
 
 
 def _set_mode(_settings: Settings, state: State, _stamp: Stamp, command: SetMode) -> Done:
-    state, effects = set_by_command(state, command.mode)
+    mode = mode_of(command.mode)
+    if mode is None:
+        return record(state, _done(command, "unknown_mode"))
+    state, effects = set_by_command(state, mode)
     state, more = record(state, _done(command))
     return state, effects + more

@@ -3,7 +3,8 @@
 
 `append` returns once the event survives a killed process; `Syncer` (syncing.py) puts it on the disk right after. An event's
 bytes are never written again, and none is dropped to make room: a journal that is full takes no more. A damaged file is put
-aside and a new journal begun: the door comes up, the gap is seen.
+aside and a new journal begun: the door comes up, the gap is seen. So is one that a newer agent laid out otherwise; it is taken
+back by the first agent that can read it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import msgspec
 
 from access_contract.messages import FIRST_PREVIOUS, Event, What, event_hash
 from access_contract.vocabulary import ClockQuality
+from door_agent import layout
 from door_agent.errors import JournalDamaged, JournalUnwritable
 from door_agent.journal_file import (
     broken_at,
@@ -31,6 +33,7 @@ from door_agent.journal_file import (
     sound,
     suspected,
     suspicion,
+    take_back,
 )
 
 EVENTS_MAX = 1_000_000
@@ -54,10 +57,12 @@ class Journal:
         self.boot = secrets.token_hex(16)
         self._started = time.monotonic()
         self.damaged: Path | None = None
+        self.newer: Path | None = None
         self.checked = True
         self.last_trusted_at: datetime | None = None
         try:
             self._db = self._opened()
+            self._take_back()
             self._marks: dict[str, int] = dict(
                 self._db.execute("select id, acknowledged from journal order by place").fetchall()
             )
@@ -176,15 +181,29 @@ class Journal:
                 with suppress(OSError):
                     suspicion(self.file).unlink(missing_ok=True)
             return database
+        except layout.NewerLayout:
+            self.newer = self._put_aside("newer")
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
-        self.damaged, self.checked = self._put_aside(), True
+            self.damaged = self._put_aside("damaged")
+        self.checked = True
         return sound(self.file, whole=True)
 
-    def _put_aside(self) -> Path:
-        """Keep the damaged file for whoever wants to read it, beside the new one."""
-        aside = self.file.with_name(f"{self.file.name}.damaged-{self.boot[:8]}")
+    def _take_back(self) -> None:
+        """Bring back what an older agent put aside. What cannot be read yet is `newer`, and stays for a later start."""
+        for aside in sorted(self.file.parent.glob(f"{self.file.name}.newer-*[0-9a-f]")) if self.on_disk else ():
+            with suppress(sqlite3.Error, OSError):
+                if not take_back(self._db, aside):
+                    self.newer = aside
+                else:
+                    aside.unlink()
+                    for suffix in ("-wal", "-shm"):
+                        Path(f"{aside}{suffix}").unlink(missing_ok=True)
+
+    def _put_aside(self, why: str) -> Path:
+        """Keep a file that is `why` of no use for whoever can read it, beside the new one."""
+        aside = self.file.with_name(f"{self.file.name}.{why}-{self.boot[:8]}")
         try:
             self.file.rename(aside)
             for suffix in ("-wal", "-shm"):
@@ -192,7 +211,7 @@ class Journal:
                     Path(f"{self.file}{suffix}").rename(f"{aside}{suffix}")
             suspicion(self.file).unlink(missing_ok=True)
         except OSError as error:
-            raise JournalUnwritable(f"{self.file}: is damaged and cannot be put aside: {error.strerror}") from None
+            raise JournalUnwritable(f"{self.file}: is {why} and cannot be put aside: {error.strerror}") from None
         return aside
 
     def _find_end(self) -> None:

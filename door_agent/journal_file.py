@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from access_contract.messages import EventHeader, event_hash
+from door_agent import layout
 from door_agent.errors import JournalDamaged
 
 CHECKED_AT_START_BYTES = 32 * 2**20
@@ -69,17 +70,22 @@ def is_checked_at_start(file: Path) -> bool:
 
 
 def sound(file: Path, *, whole: bool) -> sqlite3.Connection:
-    """Return a connection to a file that is whole, or at least at its end, and leave syncing to the Syncer."""
+    """Return a connection to a file that is whole, or at least at its end, and leave syncing to the Syncer.
+
+    Raise layout.NewerLayout, with nothing changed in the file, or sqlite3.Error.
+    """
     database = sqlite3.connect(file, isolation_level=None)
     try:
+        layout.check(database)
         for pragma in ("journal_mode=wal", "synchronous=normal", "wal_autocheckpoint=0"):
             database.execute(f"pragma {pragma}")
         database.executescript(_TABLES)
+        layout.mark(database)
         if whole and (said := database.execute("pragma quick_check").fetchone()[0]) != "ok":
             raise _Damaged(said)
         if (broken := _tail_broken_at(database)) is not None:
             raise _Damaged(f"event {broken} does not follow from the one before")
-    except sqlite3.Error:
+    except (sqlite3.Error, layout.NewerLayout):
         database.close()
         raise
     return database
@@ -156,6 +162,31 @@ def header_of(content: bytes) -> EventHeader | None:
         return msgspec.json.decode(content, type=EventHeader)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def take_back(database: sqlite3.Connection, aside: Path) -> bool:
+    """Bring the events of a file that was put aside for its layout into this one, as older journals than those here.
+
+    False if it still cannot be read; all of it is here, or none. Raise sqlite3.Error.
+    """
+    database.execute("attach ? as aside", (str(aside),))
+    try:
+        if database.execute("pragma aside.user_version").fetchone()[0] > layout.LAYOUT:
+            return False
+        database.execute("begin immediate")
+        with database:
+            [(below,)] = database.execute(
+                "select (select coalesce(min(place), 0) from main.journal) - coalesce(max(place), 0) - 1 from aside.journal"
+            ).fetchall()
+            database.execute(
+                "insert or ignore into main.journal(id, place, acknowledged)"
+                " select id, place + ?, acknowledged from aside.journal",
+                (below,),
+            )
+            database.execute("insert or ignore into main.event select journal, sequence, content from aside.event")
+        return True
+    finally:
+        database.execute("detach aside")
 
 
 def checkpoint(file: Path) -> None:

@@ -131,7 +131,12 @@ def _loop(
     believed = ServerKeys(folder / "keys" / "server.json", keys)
     if believed.trouble is not None:
         loop.put(h.Noticed("keys_lost", True, believed.trouble))
-    for about, trouble in (("snapshot_lost", store.trouble), ("mode_lost", mode_trouble), ("journal_lost", _lost(journal))):
+    for about, trouble in (
+        ("snapshot_lost", store.trouble),
+        ("mode_lost", mode_trouble),
+        ("journal_lost", _lies_aside(journal.damaged, "was damaged")),
+        ("journal_newer", _lies_aside(journal.newer, "was written by a newer version")),
+    ):
         if trouble is not None:
             loop.put(h.Noticed(about, True, trouble))
     clock = _clock(config_file, config, floor_of(folder / "floor", (store.held.head.made_at, journal.last_trusted_at)))
@@ -279,5 +284,5 @@ def _journal(file: Path, events_max: int) -> tuple[Journal, str | None]:
         return Journal(file, on_disk=False, events_max=min(events_max, _EVENTS_IN_MEMORY_MAX)), str(error)
 
 
-def _lost(journal: Journal) -> str | None:
-    return None if journal.damaged is None else f"it was damaged and lies in {journal.damaged}; a new one began"
+def _lies_aside(file: Path | None, why: str) -> str | None:
+    return None if file is None else f"it {why} and lies in {file}; a new one began"

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from access_contract.messages import PART_BYTES_MAX, SnapshotDelta, SnapshotPart
+from access_contract.messages import PART_BYTES_MAX, ZLIB, SnapshotDelta, SnapshotPart
 from access_contract.snapshot import (
     EMPTY_BUCKET,
     TagRights,
@@ -49,6 +49,8 @@ class Gathering:
         """
         if part.number < at_least:
             raise BadSnapshot("is older than the one in force")
+        if part.packing != ZLIB:
+            raise BadSnapshot(f"is packed by {part.packing!r}, which this version cannot unpack")
         if part.part >= part.parts or part.parts > PARTS_MAX or len(part.content) > PART_BYTES_MAX:
             raise BadSnapshot("is too large, or has a part beyond its last")
         which = (part.number, part.digest, part.parts)

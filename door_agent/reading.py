@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from access_contract.messages import Event, Tapped
+from door_agent import layout
 from door_agent.config import load
 from door_agent.errors import DoorError
 from door_agent.journal_file import broken_at, count_kept, count_waiting, last_kept
@@ -32,9 +33,12 @@ def told(config_file: Path, last: int) -> Told:
         raise DoorError(f"{file}: there is no journal; this door has not run yet")
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            layout.check(database)
             lines = [_line(*event) for event in last_kept(database, last)]
             lines.append(f"{count_kept(database)} events kept, {count_waiting(database)} not yet acknowledged by the server")
             broken = broken_at(database)
+    except layout.NewerLayout as newer:
+        raise DoorError(f"{file}: {newer}; install that version again to read it") from None
     except sqlite3.Error as error:
         raise DoorError(f"{file}: cannot be read ({error})") from None
     if broken is not None:

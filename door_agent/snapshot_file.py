@@ -16,6 +16,7 @@ from typing import Any
 
 from access_contract.snapshot import BUCKETS, EMPTY_BUCKET, bucket_digest, bucket_of, snapshot_digest, window_sets_digest
 from access_contract.vocabulary import TagHash
+from door_agent import layout
 from door_agent.durable import replace_durably
 from door_agent.journal_file import is_damage
 
@@ -180,6 +181,7 @@ def _bring(path: Path, change: Change) -> None:
         for pragma in ("journal_mode=wal", "synchronous=full"):
             database.execute(f"pragma {pragma}")
         database.executescript(_TABLES)
+        layout.mark(database)
         database.execute("begin immediate")
         _put(database, change)
         database.execute("commit")
@@ -228,7 +230,11 @@ def _connected(path: Path, how: str) -> sqlite3.Connection:
     address = f"{path.absolute().as_uri()}?{how}"
     database = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
     try:
+        layout.check(database)
         database.execute("select one from held").fetchone()
+    except layout.NewerLayout as newer:
+        database.close()
+        raise SnapshotLost(f"{path}: {newer}") from None
     except sqlite3.Error:
         database.close()
         raise

@@ -17,6 +17,10 @@ ATTENTION = {
     "journal_unwritable": "The door cannot write its journal. Its memory card may be full or worn out.",
     "journal_slow": "The door's memory card is slow. Replace it before it fails.",
     "journal_lost": "The door's journal was damaged and a new one began. Replace its memory card soon.",
+    "journal_newer": (
+        "The door's agent is older than what wrote its journal, and began a new one. Install the newer version again to have"
+        " the rest sent."
+    ),
     "journal_forked": (
         "The door counted anew from an old or copied card. Taps under used numbers are kept aside and not billed."
         " If it comes again, look for a second box as this door."

@@ -64,7 +64,7 @@ def has_obeyed(word: Word, state: doors.DoorState | None) -> bool:
     """True if the door itself says that it took this word on."""
     if state is None or state.status.lock_down < word.number:
         return False
-    return not word.on or state.status.mode is DoorMode.LOCKED_DOWN
+    return not word.on or state.status.mode == DoorMode.LOCKED_DOWN
 
 
 def _say(tx: Connection, actor: Actor, *, now: datetime, site_id: int, on: bool, reason: str) -> Word:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from access_contract.messages import Status
 from access_contract.snapshot import DoorRules
-from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, DoorMode
+from access_contract.vocabulary import AccessPointId, ClockQuality, DoorId, DoorMode, mode_of
 from booking_server.access import changes
 from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
@@ -70,6 +70,11 @@ class DoorState:
     heard_at: datetime
     status: Status
     rights_known: int = 0
+
+    @property
+    def attention(self) -> list[str]:
+        """What at this door needs a person: what it says itself, and a mode of a later version."""
+        return [*self.status.attention, *(["mode_unknown"] if mode_of(self.status.mode) is None else [])]
 
 
 def doors(tx: Connection) -> list[Door]:
@@ -203,7 +208,7 @@ def retire_door(tx: Connection, actor: Actor, *, now: datetime, door_id: str) ->
 def _stands_unlocked(tx: Connection, door_id: str, now: datetime) -> bool:
     """True if the door said so while it can still be told otherwise, or may yet do what it was asked."""
     state = door_states(tx).get(door_id)
-    if state is not None and state.online and state.status.mode is DoorMode.UNLOCKED:
+    if state is not None and state.online and state.status.mode == DoorMode.UNLOCKED:
         return True
     asked = select(command_table.c.argument).where(
         command_table.c.door_id == door_id,

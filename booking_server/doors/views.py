@@ -156,7 +156,7 @@ def door_page(door_id: str, *, template: str = "doors/door.html", **forms: Form)
     first = {
         "move_form": Form.empty(name=door.name, leads_into=leads.to_area_id or "", leads_from=leads.from_area_id or ""),
         "open_form": Form.empty(),
-        "mode_form": Form.empty(mode=state.status.mode.value if state else "locked"),
+        "mode_form": Form.empty(mode=state.status.mode if state else "locked"),
         "log_form": Form.empty(log_named=door.log_named, log_reason=door.log_reason, log_days=door.log_days),
         "hours_form": Form.empty(weekdays=[str(day) for day in range(5)], from_time="8:00", until_time="16:00"),
         "rules_form": Form.empty(snapshot_expiry_days=door.snapshot_expiry_days, **msgspec.to_builtins(door.rules)),

@@ -29,6 +29,10 @@ ATTENTION = {
     "fire": lazy_gettext("The fire alarm sounds at this door."),
     "alarm_no_confirmation": lazy_gettext("The burglar alarm did not let itself be disarmed. Disarm it at its keypad."),
     "journal_lost": lazy_gettext("The door's journal was damaged and a new one began. Replace its memory card soon."),
+    "journal_newer": lazy_gettext(
+        "The door's agent is older than what wrote its journal, and began a new one. Install the newer version again to have"
+        " the rest sent."
+    ),
     "journal_full": lazy_gettext(
         "The door has much to tell and has not been online for long. Connect it before its journal is full."
     ),
@@ -58,9 +62,15 @@ ATTENTION = {
 }
 """The same sentences as in door_agent/wording.py: whoever stands at the box and whoever sits at the desk read the same."""
 
+NOTICED_HERE = {
+    "mode_unknown": lazy_gettext("The door is in a mode that this server does not know. Update the server."),
+}
+"""What only the server can find wrong in what a door says."""
+
 REFUSALS = {
     "stale_nonce": lazy_gettext("The door had just changed its one-time word. Ask again."),
     "expired": lazy_gettext("Nobody tapped in time."),
+    "unknown_mode": lazy_gettext("The door does not know this mode. Update its agent first."),
 }
 
 HISTORY = {
@@ -94,7 +104,7 @@ def mode_word(mode: str) -> str:
 
 def attention(word: str) -> str:
     """Return what is wrong at a door and what to do."""
-    return str(ATTENTION.get(word) or gettext("The door reports: %(word)s", word=word))
+    return str(ATTENTION.get(word) or NOTICED_HERE.get(word) or gettext("The door reports: %(word)s", word=word))
 
 
 def refusal(command: Command) -> str:

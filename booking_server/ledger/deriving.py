@@ -154,7 +154,7 @@ def _tag(event: Event) -> str | None:
 def _unlocked_point(one: Stored) -> tuple[str, str] | None:
     """Return where a granted tap fell at a door that stood unlocked, if this is one."""
     what = one.event.what
-    if not isinstance(what, Tapped) or not what.granted or not (what.unlocked or what.mode is DoorMode.UNLOCKED):
+    if not isinstance(what, Tapped) or not what.granted or not (what.unlocked or what.mode == DoorMode.UNLOCKED):
         return None
     return one.door_id, what.access_point
 

@@ -42,7 +42,7 @@ class DoorShown:
 
     @property
     def needs_attention(self) -> bool:
-        quiet = self.state is None or (self.online and not self.state.status.attention)
+        quiet = self.state is None or (self.online and not self.state.attention)
         return self.door.stolen_at is not None or not quiet
 
 
@@ -92,7 +92,7 @@ def _once(same: tuple[object, ...], make: Callable[[], str]) -> str:
 
 
 def _may_see_taps() -> bool:
-    return actor().role in (Role.ADMINISTRATOR, Role.HOST)
+    return actor().may(Role.HOST)
 
 
 def _taps(tx: Connection) -> list[ledger.Tap]:

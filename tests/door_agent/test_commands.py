@@ -90,3 +90,11 @@ def test_a_locked_down_door_opens_only_for_those_who_may_pass_it() -> None:
     ask = next(effect for effect in door.happen(TAP) if isinstance(effect, SendAsk))
     door.happen(Answered(Answer(ask=ask.ask, granted=True, passes_lock_down=True)))
     assert door.pulses == 1
+
+
+def test_a_mode_of_a_later_version_is_refused_in_words() -> None:
+    """The door stays in its mode and says why; the page that asked gets an answer instead of silence."""
+    door = Door(link=True)
+    door.happen(Commanded(SetMode(command="m", nonce=door.state.nonce, mode="sleeping")))
+    assert door.state.mode is DoorMode.LOCKED
+    assert refusals(door) == ["unknown_mode"]

@@ -10,13 +10,16 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from access_contract.messages import Closed
+from access_contract.messages import Closed, EventHeader
 from access_contract.vocabulary import ClockQuality
+from door_agent import layout
 from door_agent.errors import JournalDamaged, JournalUnwritable
 from door_agent.journal import Journal
 from door_agent.journal_file import CHECKED_AT_START_BYTES, broken_at, check_whole, checkpoint, last_kept
@@ -295,3 +298,68 @@ def test_what_was_written_in_doubt_does_not_hide_when_the_time_was_last_known(tm
     again = Journal(tmp_path / "journal")
     assert (again.last_trusted_at, again.sequence) == (AT, 4)
     again.close()
+
+
+def of_a_newer_layout(file: Path, events: int) -> Journal:
+    """Leave a journal that says to be laid out in a way that this agent does not know."""
+    journal = Journal(file)
+    add(journal, events)
+    journal.close()
+    number(file, layout.LAYOUT + 1)
+    return journal
+
+
+def number(file: Path, to: int) -> None:
+    with closing(sqlite3.connect(file)) as database:
+        database.execute(f"pragma user_version = {to}")
+
+
+def test_a_journal_of_a_newer_agent_is_put_aside_untouched(tmp_path: Path) -> None:
+    """An older agent neither reads nor changes it: it lies beside the new journal, at every start until it can be read."""
+    file = tmp_path / "journal"
+    of_a_newer_layout(file, 5)
+    before = file.read_bytes()
+    for _ in range(2):
+        again = Journal(file)
+        assert again.damaged is None
+        assert again.newer is not None
+        assert again.newer.read_bytes() == before
+        assert again.unacknowledged(10) == []
+        again.close()
+
+
+def test_what_a_newer_agent_wrote_is_taken_back_once_it_can_be_read(tmp_path: Path) -> None:
+    """Installed again, the newer agent sends what the older one had put aside, oldest first, and goes on where that one was."""
+    file = tmp_path / "journal"
+    written = of_a_newer_layout(file, 5)
+    older = Journal(file)
+    add(older, 3)
+    older.close()
+    assert older.newer is not None
+    number(older.newer, layout.LAYOUT)
+    again = Journal(file)
+    headers = [msgspec.json.decode(content, type=EventHeader) for content in again.unacknowledged(10)]
+    assert [(one.journal, one.sequence) for one in headers] == [
+        *((written.id, n) for n in range(1, 6)),
+        *((older.id, n) for n in range(1, 4)),
+    ]
+    assert again.id == older.id
+    assert again.waiting == 8
+    assert again.newer is None
+    assert list(tmp_path.glob("*newer*")) == []
+    again.close()
+    assert Journal(file).verify()
+
+
+def test_a_journal_of_the_first_version_is_taken_over_and_numbered(tmp_path: Path) -> None:
+    """Its file names no layout; it is the first one, and says so from now on."""
+    file = tmp_path / "journal"
+    first = Journal(file)
+    add(first, 2)
+    first.close()
+    number(file, 0)
+    again = Journal(file)
+    assert (again.id, again.sequence, again.damaged, again.newer) == (first.id, 2, None, None)
+    again.close()
+    with closing(sqlite3.connect(file)) as database:
+        assert layout.number_of(database) == 1

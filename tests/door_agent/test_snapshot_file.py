@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
 import pytest
 
 from access_contract.snapshot import Snapshot, digest_of, encode, pack
+from door_agent import layout
 from door_agent.proving import whole
 from door_agent.snapshot_file import SnapshotFile, SnapshotLost, SnapshotUnwritable, remove, write
 from door_agent.snapshots import SnapshotStore
@@ -147,3 +150,32 @@ def test_what_broke_off_while_it_was_made_is_removed_too(tmp_path: Path) -> None
     keep(tmp_path / "s.new", snapshot(6))
     remove(tmp_path / "s")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_a_newer_layout_is_lost_and_written_anew(tmp_path: Path) -> None:
+    """Nothing of it is read: everyone is refused, the trouble says why, and what the server sends takes its place."""
+    file = tmp_path / "s"
+    keep(file, snapshot(5, tags=50))
+    with closing(sqlite3.connect(file)) as database:
+        database.execute(f"pragma user_version = {layout.LAYOUT + 1}")
+    store = SnapshotStore(file, NOTHING.head)
+    assert store.held == NOTHING
+    assert store.begins_anew
+    assert "was written by a newer version of the agent (layout 2, this one knows 1)" in str(store.trouble)
+    keep(file, snapshot(6, tags=50))
+    store = SnapshotStore(file, NOTHING.head)
+    assert (store.trouble, store.held.head.number) == (None, 6)
+    store.close()
+
+
+def test_a_file_of_the_first_version_is_read_and_numbered_at_its_next_change(tmp_path: Path) -> None:
+    """It names no layout and is the first one."""
+    file = tmp_path / "s"
+    keep(file, snapshot(5, tags=50))
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("pragma user_version = 0")
+    SnapshotFile(file).close()
+    change, _ = whole(pack(encode(snapshot(6, tags=50))), digest_of(snapshot(6, tags=50)), NOTHING)
+    write(file, change, anew=False).close()
+    with closing(sqlite3.connect(file)) as database:
+        assert layout.number_of(database) == 1

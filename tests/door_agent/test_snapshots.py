@@ -94,8 +94,9 @@ def test_what_is_gathered_never_takes_more_than_one_snapshot_may() -> None:
         SnapshotPart(number=2, digest="d", part=0, parts=1, content=b""),
         SnapshotPart(number=5, digest="d", part=0, parts=PARTS_MAX + 1, content=b""),
         SnapshotPart(number=5, digest="d", part=0, parts=1, content=bytes(40_000)),
+        SnapshotPart(number=5, digest="d", part=0, parts=1, content=b"", packing="zstd"),
     ],
-    ids=["beyond", "old", "too many", "too long"],
+    ids=["beyond", "old", "too many", "too long", "packed otherwise"],
 )
 def test_a_part_that_cannot_be_right_is_refused(bad: SnapshotPart) -> None:
     """No memory is held for it."""

@@ -15,7 +15,7 @@ SOURCE = "\n".join(file.read_text(encoding="utf-8") for file in sorted((ROOT / "
 FORMS = (
     r'notice\((?:state|replace\([^"]*?\)), "([a-z_]+)"',
     r'[Nn]oticed\("([a-z_]+)"',
-    r'\("([a-z]+_lost)", ',
+    r'\("([a-z]+_(?:lost|newer))", ',
     r'"([a-z_]+)": self\._(?:power|space|wear)\(\)',
 )
 """How the code raises a word."""

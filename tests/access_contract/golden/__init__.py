@@ -50,6 +50,7 @@ SAMPLES: dict[str, msgspec.Struct] = {
     "answer": m.Answer(ask="a-1", granted=True, cause="grant:1", known=12),
     "acknowledgement": m.Acknowledgement(journal="j-1", up_to=9, missing=[4, 5]),
     "snapshot_part": m.SnapshotPart(number=3, digest="ab" * 32, part=0, parts=1, content=b"{}"),
+    "snapshot_part_packed": m.SnapshotPart(number=3, digest="ab" * 32, part=0, parts=1, content=b"{}", packing="zlib"),
     "snapshot_current": m.SnapshotCurrent(digest="ab" * 32),
     "snapshot_delta": m.SnapshotDelta(
         from_digest="ab" * 32, digest="cd" * 32,
