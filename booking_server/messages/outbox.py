@@ -100,13 +100,13 @@ def give_up(tx: Connection, *, now: datetime) -> int:
     return links + tx.execute(given_up.values(values)).rowcount
 
 
-def forget_sent(tx: Connection, *, now: datetime) -> int:
-    """Forget what messages said that were settled FORGET_AFTER ago, and where bare addresses were; return how many.
+def forget_sent(tx: Connection, *, now: datetime, after: timedelta = FORGET_AFTER) -> int:
+    """Forget what messages said that were settled so long ago, and where bare addresses were; return how many.
 
     That there was one, of which kind and to whom, stays for ROWS_KEPT: so long nothing is put a second time.
     """
     tx.execute(messages.delete().where(messages.c.settled_at < now - ROWS_KEPT))
-    old = (messages.c.settled_at < now - FORGET_AFTER) & (messages.c.facts.is_not(None) | messages.c.address.is_not(None))
+    old = (messages.c.settled_at < now - after) & (messages.c.facts.is_not(None) | messages.c.address.is_not(None))
     return tx.execute(_forgetting().where(old)).rowcount
 
 
