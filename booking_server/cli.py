@@ -21,6 +21,7 @@ COMMANDS = {
     "keys": "booking_server.doors.keys_command:keys",
     "doors": "booking_server.doors.command:doors",
     "web": "booking_server.web.command:web",
+    "mail": "booking_server.messages.command:mail",
 }
 """Each command and where it lives: only what is called is imported, so that a help text needs no broker and no pages."""
 

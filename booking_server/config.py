@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 from access_contract.explaining import explained
 from booking_server.clock import Clock, SystemClock, TurnedClock
 
+_SENDER = re.compile(r"[^<>@\s]+@[^<>@\s]+|[^<>\r\n\0]* ?<[^<>@\s]+@[^<>@\s]+>")
 Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
@@ -75,7 +77,11 @@ class Seller(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How mail leaves: by the SMTP `server`, or as one file each into `folder` (a demo). With neither, all waits, visibly."""
+    """How mail leaves: by the SMTP `server`, or as one file each into `folder` (a demo). With neither, all waits, visibly.
+
+    `security` "none" is allowed only towards a mail server on this machine. `sender` is an address, with a name before it in
+    <> or without; with none the hub's name stands there.
+    """
 
     server: str = ""
     port: Port = 587
@@ -160,7 +166,8 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings. `database` is an SQLAlchemy URL; `state_folder` holds certificates and keys, outside the database.
 
-    `name` is the hub's, as pages and mails call it. `help_at_doors` is what somebody at a closed door is to do, as signs and the page behind their code say it.
+    `name` is the hub's, as pages and mails call it. `help_at_doors` is what somebody at a closed door is to do, as signs and
+    the page behind their code say it.
     """
 
     database: str
@@ -221,6 +228,7 @@ def _check_values(path: Path, config: Config) -> None:
         missing = "key" if config.web.certificate else "certificate"
         raise BadConfiguration(f"{path}: web.{missing} is missing; certificate and key are set both, or neither")
     _check_metrics(path, config)
+    _check_mail(path, config.mail)
     if not config.folder.is_absolute():
         raise BadConfiguration(f"{path}: state_folder is {config.state_folder!r}; allowed is: a whole path, beginning with /")
     if not _is_zone(config.time_zone):
@@ -239,6 +247,26 @@ def _check_metrics(path: Path, config: Config) -> None:
             raise BadConfiguration(f"{path}: metrics.{key} is {port}, which is {taken[port]} too; choose another port, or 0")
         if port:
             taken[port] = f"metrics.{key}"
+
+
+def _check_mail(path: Path, mail: Mail) -> None:
+    if mail.server and mail.folder:
+        raise BadConfiguration(f"{path}: mail.server and mail.folder are both set; allowed is one of the two, or neither")
+    if mail.sender and not _SENDER.fullmatch(mail.sender):
+        raise BadConfiguration(f"{path}: mail.sender is {mail.sender!r}; allowed is an address like hub@example.org")
+    if not mail.server:
+        return
+    if not mail.sender:
+        raise BadConfiguration(f"{path}: mail.sender is missing; give the address that mails come from, like hub@example.org")
+    if mail.security == "none" and not is_loopback(mail.server):
+        raise BadConfiguration(
+            f"{path}: mail.security is 'none' with the server {mail.server!r}; beyond this machine allowed are: starttls, tls"
+        )
+    if bool(mail.user) != bool(mail.password_file):
+        missing = "password_file" if mail.user else "user"
+        raise BadConfiguration(f"{path}: mail.{missing} is missing; user and password_file are set both, or neither")
+    if mail.user and mail.security == "none":
+        raise BadConfiguration(f"{path}: mail.user is set with mail.security 'none'; a password is said to nobody unencrypted")
 
 
 def _is_database(url: str) -> bool:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, insert, select
 
 from booking_server import civil
-from booking_server.actors import Actor, NotAllowed, Role
+from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
 from booking_server.billing.rules import BookedTime, Charge, Price, PriceList, Unit, rate
 from booking_server.billing.tables import prices as price_table
@@ -109,10 +109,7 @@ def charges_of_month(
 
 def charges_of_person(tx: Connection, actor: Actor, *, person_id: int, month: str, demo: bool) -> list[Charge]:
     """Return what one person's use of a month comes to so far: the same computation as the invoice's. Raise NotAllowed."""
-    if actor.role is Role.MEMBER:
-        own = None if actor.account_id is None else people.account(tx, actor.account_id)
-        if own is None or own.person_id != person_id:
-            raise NotAllowed("members see their own month only")
+    actor.must_act_for(person_id, Role.BILLING)
     used = ledger.entries_of_person(tx, actor, person_id=person_id, month=month)
     booked = [booking for booking in _booked(tx, month) if booking.person_id == person_id]
     return _rated(tx, month, used, booked, demo=demo)

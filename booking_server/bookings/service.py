@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
 from booking_server.access import service as access
-from booking_server.actors import Actor, NotAllowed, Role
+from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
 from booking_server.bookings.rules import LONGEST, Booking, check_times, first_full
 from booking_server.bookings.tables import bookings
@@ -55,7 +55,7 @@ def book_space(
 
     Raise Invalid at "start" naming what is in the way, or at the field that is wrong; NotFound; NotAllowed.
     """
-    _must_be_staff_or(tx, actor, person_id)
+    actor.must_act_for(person_id, Role.HOST, Role.BILLING)
     check_times(start_at, end_at, now)
     if len(purpose) > PURPOSE_LENGTH:
         raise Invalid("purpose", "The purpose is at most {length} characters long.", length=PURPOSE_LENGTH)
@@ -76,7 +76,7 @@ def cancel_booking(tx: Connection, actor: Actor, *, now: datetime, booking_id: i
     Raise Invalid once the booking has started: from then on it is used time. NotFound; NotAllowed.
     """
     found = booking(tx, booking_id)
-    _must_be_staff_or(tx, actor, found.person_id)
+    actor.must_act_for(found.person_id, Role.HOST, Role.BILLING)
     if found.cancelled_at is not None:
         return found
     if found.start_at <= now:
@@ -103,7 +103,7 @@ def spaces_of(tx: Connection, booking_ids: Collection[int]) -> dict[int, int]:
 
 def bookings_of(tx: Connection, actor: Actor, person_id: int) -> list[Booking]:
     """Return all bookings of a person, newest start first, cancelled ones too. Raise NotAllowed."""
-    _must_be_staff_or(tx, actor, person_id)
+    actor.must_act_for(person_id, Role.HOST, Role.BILLING)
     found = select(bookings).where(bookings.c.person_id == person_id).order_by(bookings.c.start_at.desc(), bookings.c.id)
     return [_booking(row) for row in tx.execute(found)]
 
@@ -162,14 +162,6 @@ def _in_the_way(tx: Connection, space: places.Space, start_at: datetime, end_at:
 def _check_person(person: people.Person) -> None:
     if person.suspended_at is not None or person.ended_at is not None:
         raise Invalid("person_id", "{person} is suspended and cannot book. Resume the membership first.", person=person.name)
-
-
-def _must_be_staff_or(tx: Connection, actor: Actor, person_id: int) -> None:
-    actor.must_be(Role.HOST, Role.BILLING, Role.MEMBER)
-    if actor.role is Role.MEMBER:
-        account = None if actor.account_id is None else people.account(tx, actor.account_id)
-        if account is None or account.person_id != person_id:
-            raise NotAllowed("members book and cancel for themselves only")
 
 
 def _holding(tx: Connection, from_at: datetime, until_at: datetime, *more: ColumnElement[bool]) -> list[Booking]:

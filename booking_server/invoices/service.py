@@ -334,7 +334,7 @@ def invoice(tx: Connection, actor: Actor, invoice_id: int) -> Invoice:
     """Return one invoice. A member sees those that they pay. Raise NotFound; NotAllowed."""
     actor.must_be(Role.BILLING, Role.MEMBER)
     row = tx.execute(select(invoices).where(invoices.c.id == invoice_id)).one_or_none()
-    if row is None or (actor.role is Role.MEMBER and row.customer_id != _own_customer(tx, actor)):
+    if row is None or not (actor.may_everywhere(Role.BILLING) or row.customer_id == _own_customer(tx, actor)):
         raise NotFound("There is no invoice {invoice_id}.", invoice_id=invoice_id)
     return _invoice(row)
 
@@ -355,10 +355,7 @@ def invoices_of_person(tx: Connection, actor: Actor, person_id: int) -> list[Inv
 
 
 def _own_customer(tx: Connection, actor: Actor) -> int | None:
-    account = None if actor.account_id is None else people.account(tx, actor.account_id)
-    if account is None or account.person_id is None:
-        return None
-    return people.person(tx, actor, account.person_id).customer_id
+    return None if actor.person_id is None else people.person(tx, actor, actor.person_id).customer_id
 
 
 def _invoice(row: Row[Any]) -> Invoice:

@@ -78,7 +78,7 @@ def text(invoice_id: int) -> Answer:
 @pages.app_template_global()
 def invoices_of(person: Person) -> list[Invoice]:
     """Return the invoices to whoever pays for a person, newest first; none where the reader may not see invoices."""
-    if actor().role not in (Role.ADMINISTRATOR, Role.BILLING):
+    if not actor().may_everywhere(Role.BILLING):
         return []
     with database().read() as tx:
         return invoices.invoices_of_person(tx, actor(), person.id)

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Row, func, select, update
 
 from access_contract.vocabulary import ClockQuality
 from booking_server import civil
-from booking_server.actors import Actor, NotAllowed, Role
+from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
 from booking_server.db import one_at_a_time
 from booking_server.doors import service as doors
@@ -31,6 +31,7 @@ __all__ = [
     "Priced",
     "Tap",
     "close_gaps",
+    "disagreements",
     "doors_complete",
     "entries_of_month",
     "entries_of_person",
@@ -40,6 +41,7 @@ __all__ = [
     "months_changed",
     "newest_entry",
     "newest_event",
+    "newest_received_at",
     "nothing_is_priced",
     "recent_taps",
     "settle",
@@ -108,6 +110,17 @@ def newest_event(tx: Connection) -> int:
     return int(tx.execute(select(func.max(events.c.id))).scalar() or 0)
 
 
+def newest_received_at(tx: Connection) -> datetime | None:
+    """Return when the event arrived that arrived last, by this server's clock; None before the first."""
+    return tx.execute(select(events.c.received_at).order_by(events.c.id.desc()).limit(1)).scalar()
+
+
+def disagreements(tx: Connection, *, after: int, up_to: int) -> int:
+    """Return at how many taps of the events after `after` up to `up_to` server and door would have decided differently."""
+    these = (taps.c.event_id > after) & (taps.c.event_id <= up_to) & taps.c.disagreed
+    return int(tx.execute(select(func.count()).select_from(taps).where(these)).scalar_one())
+
+
 def taps_of_person(
     tx: Connection, actor: Actor, *, now: datetime, person_id: int, limit: int = 50, priced: Priced = nothing_is_priced
 ) -> list[Tap]:
@@ -115,9 +128,9 @@ def taps_of_person(
 
     Staff are told those that the doors' logs name; the person, all.
     """
-    _must_be_staff_or(tx, actor, person_id)
+    actor.must_act_for(person_id, Role.HOST)
     audit.note(tx, actor, now=now, act="taps_read", subject=f"person:{person_id}")
-    own = actor.role is Role.MEMBER
+    own = actor.person_id == person_id
     found = _with_names(tx, _newest(tx, limit, taps.c.person_id == person_id), priced)
     return _told(tx, actor, [(row, True) for row, named in found if named or own])
 
@@ -130,7 +143,7 @@ def entries_of_month(tx: Connection, actor: Actor, month: str) -> list[Entry]:
 
 def entries_of_person(tx: Connection, actor: Actor, *, person_id: int, month: str) -> list[Entry]:
     """Return one person's entries of a month, in order. Raise NotAllowed."""
-    _must_be_staff_or(tx, actor, person_id, Role.BILLING)
+    actor.must_act_for(person_id, Role.HOST, Role.BILLING)
     return [_entry(row) for row in tx.execute(_entries(month).where(entry_people.c.person_id == person_id))]
 
 
@@ -222,11 +235,3 @@ def _entered(tx: Connection, event_ids: list[int]) -> dict[int, tuple[int, date]
     """Return the space and day of the entry that each of these taps made, if it did."""
     made = select(entries.c.tap_event_id, entries.c.space_id, entries.c.vat_day).where(entries.c.tap_event_id.in_(event_ids))
     return {row.tap_event_id: (row.space_id, row.vat_day) for row in tx.execute(made)}
-
-
-def _must_be_staff_or(tx: Connection, actor: Actor, person_id: int, *roles: Role) -> None:
-    actor.must_be(Role.HOST, Role.MEMBER, *roles)
-    if actor.role is Role.MEMBER:
-        account = None if actor.account_id is None else people.account(tx, actor.account_id)
-        if account is None or account.person_id != person_id:
-            raise NotAllowed("members read their own taps and entries only")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""People and who pays for them, and the accounts that sign in.
+"""People and who pays for them.
 
-A person always has a customer. Nobody is ever deleted here: a membership is suspended, an account is closed.
+A person always has a customer. Nobody is ever deleted here: a membership is suspended, or ended.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from argon2 import PasswordHasher
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 from stdnum.exceptions import ValidationError
 from stdnum.fi import ytunnus
 
@@ -21,17 +20,12 @@ from booking_server.access import changes
 from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
 from booking_server.errors import Invalid, NotFound
-from booking_server.people.tables import accounts as account_table
 from booking_server.people.tables import customers as customer_table
-from booking_server.people.tables import ended_sessions
 from booking_server.people.tables import people as people_table
 
 LANGUAGES = ("fi", "en")
 NAME_LENGTH = 200
-PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 12, 200
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
-HASHER = PasswordHasher()
-"""argon2id with the library's parameters (RFC 9106, second recommendation)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,25 +57,6 @@ class Customer:
     business_id: str | None
     address: str
     email: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """Who signs in. A larger `session_number` ends all sessions begun under a smaller one."""
-
-    id: int
-    sign_in_name: str
-    name: str
-    role: Role
-    person_id: int | None
-    closed: bool
-    session_number: int
-
-    def actor(self) -> Actor:
-        return Actor(name=self.sign_in_name, role=self.role, account_id=self.id)
-
-
-# --- people ----------------------------------------------------------------------------------------------------------
 
 
 def add_person(
@@ -149,10 +124,8 @@ def people(tx: Connection, actor: Actor, *, search: str = "") -> list[Person]:
 def person(tx: Connection, actor: Actor, person_id: int) -> Person:
     """Return one person. A member sees only themselves. Raise NotFound; NotAllowed."""
     actor.must_be(Role.HOST, Role.BILLING, Role.MEMBER)
-    if actor.role is Role.MEMBER:
-        own = None if actor.account_id is None else account(tx, actor.account_id)
-        if own is None or own.person_id != person_id:
-            raise NotFound("There is no person {person_id}.", person_id=person_id)
+    if actor.person_id != person_id and not actor.may(Role.HOST, Role.BILLING):
+        raise NotFound("There is no person {person_id}.", person_id=person_id)
     return _one(tx, person_id)
 
 
@@ -199,97 +172,6 @@ def payers(tx: Connection) -> dict[int, int]:
     return {row.id: row.customer_id for row in tx.execute(select(people_table.c.id, people_table.c.customer_id))}
 
 
-# --- accounts --------------------------------------------------------------------------------------------------------
-
-
-def add_account(
-    tx: Connection,
-    actor: Actor,
-    *,
-    now: datetime,
-    sign_in_name: str,
-    name: str,
-    role: Role,
-    password: str,
-    person_id: int | None = None,
-) -> Account:
-    """Let somebody sign in. Only an administrator may. Raise Invalid at the field that is wrong; NotAllowed."""
-    actor.must_be(Role.ADMINISTRATOR)
-    sign_in_name = sign_in_name.strip().lower()
-    if not 1 <= len(sign_in_name) <= NAME_LENGTH:
-        raise Invalid("sign_in_name", "Give a name to sign in with, for instance an e-mail address.")
-    if len(name.strip()) > NAME_LENGTH:
-        raise Invalid("name", "The name is at most {length} characters long.", length=NAME_LENGTH)
-    if tx.execute(select(account_table.c.id).where(account_table.c.sign_in_name == sign_in_name)).first():
-        raise Invalid("sign_in_name", "There is already an account {name}. Choose another name.", name=sign_in_name)
-    row = {
-        "sign_in_name": sign_in_name,
-        "name": name.strip() or sign_in_name,
-        "role": Role(role).value,
-        "password_hash": hash_password(password),
-        "person_id": person_id,
-        "created_at": now,
-    }
-    number = int(tx.execute(insert(account_table).values(row).returning(account_table.c.id)).scalar_one())
-    audit.note(tx, actor, now=now, act="account_added", subject=f"account:{number}", role=str(row["role"]))
-    return existing_account(tx, number)
-
-
-def set_password(tx: Connection, actor: Actor, *, now: datetime, account_id: int, password: str) -> Account:
-    """Give an account another password and end its sessions. One's own, or as an administrator. Raise Invalid; NotFound."""
-    if actor.account_id != account_id:
-        actor.must_be(Role.ADMINISTRATOR)
-    found = existing_account(tx, account_id)
-    values = {"password_hash": hash_password(password), "session_number": found.session_number + 1}
-    tx.execute(update(account_table).where(account_table.c.id == account_id).values(values))
-    audit.note(tx, actor, now=now, act="password_set", subject=f"account:{account_id}")
-    return existing_account(tx, account_id)
-
-
-def close_account(tx: Connection, actor: Actor, *, now: datetime, account_id: int) -> Account:
-    """End an account and its sessions. Only an administrator may, and not their own. Raise Invalid; NotFound; NotAllowed."""
-    actor.must_be(Role.ADMINISTRATOR)
-    if actor.account_id == account_id:
-        raise Invalid("account_id", "You cannot close your own account. Ask another administrator.")
-    found = existing_account(tx, account_id)
-    values = {"closed": True, "session_number": found.session_number + 1}
-    tx.execute(update(account_table).where(account_table.c.id == account_id).values(values))
-    audit.note(tx, actor, now=now, act="account_closed", subject=f"account:{account_id}")
-    return existing_account(tx, account_id)
-
-
-def account(tx: Connection, account_id: int) -> Account | None:
-    """Return one account, closed or not; None if there is none."""
-    row = tx.execute(select(account_table).where(account_table.c.id == account_id)).one_or_none()
-    return None if row is None else _account(row)
-
-
-def accounts(tx: Connection, actor: Actor) -> list[Account]:
-    """Return all accounts by name. Raise NotAllowed."""
-    actor.must_be(Role.ADMINISTRATOR)
-    return [_account(row) for row in tx.execute(select(account_table).order_by(account_table.c.sign_in_name))]
-
-
-def end_session(tx: Connection, *, now: datetime, session_id: str, until: datetime) -> None:
-    """Let a session be over, on every copy of its cookie; remembered `until` the cookie is too old anyway. Twice is as good."""
-    tx.execute(delete(ended_sessions).where((ended_sessions.c.until_at < now) | (ended_sessions.c.id == session_id)))
-    tx.execute(insert(ended_sessions).values(id=session_id, until_at=until))
-
-
-def session_ended(tx: Connection, session_id: str) -> bool:
-    """True if somebody signed out of this session."""
-    return tx.execute(select(ended_sessions.c.id).where(ended_sessions.c.id == session_id)).first() is not None
-
-
-def hash_password(password: str) -> str:
-    """Return the argon2id hash. Raise Invalid for a password that is too short or too long (OWASP ASVS 5.0, 6.2.1)."""
-    if len(password) < PASSWORD_LENGTH_MIN:
-        raise Invalid("password", "Use at least {length} characters; three or four words are good.", length=PASSWORD_LENGTH_MIN)
-    if len(password) > PASSWORD_LENGTH_MAX:
-        raise Invalid("password", "Use at most {length} characters.", length=PASSWORD_LENGTH_MAX)
-    return HASHER.hash(password)
-
-
 def _set_suspended(tx: Connection, actor: Actor, *, now: datetime, person_id: int, at: datetime | None) -> Person:
     actor.must_be(Role.HOST)
     _one(tx, person_id)
@@ -314,26 +196,6 @@ def _one(tx: Connection, person_id: int) -> Person:
 
 def _person(row: Row[Any]) -> Person:
     return Person(**row._mapping)
-
-
-def existing_account(tx: Connection, account_id: int) -> Account:
-    """Return one account, closed or not. Raise NotFound."""
-    found = account(tx, account_id)
-    if found is None:
-        raise NotFound("There is no account {account_id}.", account_id=account_id)
-    return found
-
-
-def _account(row: Row[Any]) -> Account:
-    return Account(
-        id=row.id,
-        sign_in_name=row.sign_in_name,
-        name=row.name,
-        role=Role(row.role),
-        person_id=row.person_id,
-        closed=row.closed,
-        session_number=row.session_number,
-    )
 
 
 def _person_values(name: str, email: str, language: str) -> dict[str, str]:

@@ -162,7 +162,7 @@ def person_page(person_id: int, **more: Any) -> str:
 
 def _exposed(tx: Connection, person_id: int) -> dict[int, exposure.Exposed]:
     """Return which of a person's keytags are to be exchanged, for those who may see why."""
-    if actor().role not in (Role.ADMINISTRATOR, Role.HOST):
+    if not actor().may(Role.HOST):
         return {}
     return {one.keytag.id: one for one in exposure.exposed(tx, actor(), vault=keys().vault, person_id=person_id)}
 

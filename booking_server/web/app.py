@@ -23,7 +23,7 @@ from booking_server.clock import Clock
 from booking_server.config import Config
 from booking_server.db import Database
 from booking_server.keys import Keys
-from booking_server.web import menu, problems, wording
+from booking_server.web import measuring, menu, problems, wording
 from booking_server.web import request as state
 from booking_server.web import session as signed
 
@@ -31,7 +31,7 @@ VIEWS = (
     "booking_server.web.signing_in",
     "booking_server.today.views",
     "booking_server.people.views",
-    "booking_server.people.account_views",
+    "booking_server.accounts.views",
     "booking_server.tags.views",
     "booking_server.access.views",
     "booking_server.places.views",
@@ -84,6 +84,7 @@ def create_app(database: Database, config: Config, keys: Keys, clock: Clock) -> 
     )
     app.url_map.converters["int"] = _Number
     app.logger.disabled = True  # problems.py logs what broke, once
+    measuring.watch(app)
     app.before_request(_refuse_nul)
     app.before_request(_require_sign_in)
     app.after_request(_guard)
@@ -134,9 +135,9 @@ def _refuse_nul() -> None:
 
 
 def _require_sign_in() -> AnyResponse | None:
-    actor = signed.actor_of(state.database(), session) if request.endpoint != "static" else None
-    if actor is not None:
-        g.actor = actor
+    found = signed.session_of(state.database(), session, now=state.now()) if request.endpoint != "static" else None
+    if found is not None:
+        g.session, g.actor = found, found.account.actor()
     elif request.endpoint not in OPEN_ENDPOINTS:
         return _to_sign_in()
     return None

@@ -21,15 +21,16 @@ from a2wsgi import WSGIMiddleware
 from flask import Flask
 from werkzeug.http import parse_cookie
 
-from booking_server.actors import Role
 from booking_server.broker import pki
 from booking_server.clock import Clock
 from booking_server.config import BadConfiguration, Config
 from booking_server.db import Database
 from booking_server.keys import Keys
+from booking_server.service_manager import tell_ready
 from booking_server.web import request as state
 from booking_server.web import session as signed
 from booking_server.web.app import create_app
+from booking_server.web.measuring import STREAMS
 from booking_server.web.stream import Watch
 
 log = structlog.get_logger()
@@ -55,6 +56,7 @@ class Pages:
         self._hub = hub
         self._pages = WSGIMiddleware(cast(Any, flask), workers=REQUEST_THREADS)
         self.watch = Watch(hub.database, hub.clock)
+        STREAMS.set_function(lambda: self.watch.viewers)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -107,8 +109,9 @@ class Pages:
             return 503
         sent = b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1")
         session = signed.read_cookie(self._flask, parse_cookie(sent).get(self._flask.config["SESSION_COOKIE_NAME"], ""))
-        actor = await asyncio.to_thread(signed.actor_of, self._hub.database, session)
-        return 401 if actor is None or actor.role is Role.MEMBER else 200
+        now = self._hub.clock.now()
+        found = await asyncio.to_thread(signed.session_of, self._hub.database, session, now=now)
+        return 200 if found is not None and found.account.actor().is_staff else 401
 
 
 async def _disconnected(receive: Any) -> None:
@@ -125,6 +128,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        tell_ready()
         log.info("ready", pages=self._address)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -48,8 +48,8 @@ def places() -> list[Place]:
     """Return the menu of whoever is signed in."""
     if not state.is_signed_in():
         return []
-    role = state.actor().role
-    return [place for place in PLACES if place.blueprint in current_app.blueprints and role in place.roles]
+    who = state.actor()
+    return [place for place in PLACES if place.blueprint in current_app.blueprints and who.may(*place.roles)]
 
 
 def teach(app: Flask) -> None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from flask import current_app, g
+from flask import current_app, g, request
 
+from booking_server.accounts.sessions import Session
 from booking_server.actors import Actor, NotAllowed
 from booking_server.clock import Clock
 from booking_server.config import Config
@@ -67,3 +68,20 @@ def actor() -> Actor:
 
 def is_signed_in() -> bool:
     return "actor" in g
+
+
+def signed_session() -> Session:
+    """Return the session of whoever is signed in. Raise NotAllowed where nobody is."""
+    if "session" not in g:
+        raise NotAllowed("nobody is signed in")
+    return cast(Session, g.session)
+
+
+def address() -> str:
+    """Return where this request came from, as a web server on this machine says it of its own visitors."""
+    return request.remote_addr or ""
+
+
+def device() -> str:
+    """Return what the browser says it is."""
+    return request.headers.get("User-Agent", "")

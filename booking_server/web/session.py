@@ -1,27 +1,27 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Who is signed in: an account's id and session number in a signed cookie, checked against the account at every request.
+"""Which session a browser is in: a random token in a signed cookie, looked up at every request (accounts/sessions.py).
 
-Closing an account or changing its password raises the session number and so ends its sessions everywhere. Signing out ends the
-one session, on every copy of its cookie. The cookie carries no rights: the role is read from the account each time.
+The cookie carries no rights. Beside the token it holds what is lost without harm: the language and a note to show once.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any, cast
 
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from itsdangerous import BadSignature
 
-from booking_server.actors import Actor
+from booking_server.accounts import sessions
+from booking_server.accounts.service import Account
+from booking_server.accounts.sessions import Session
 from booking_server.db import Database
-from booking_server.people import service as people
 
-LIFETIME = timedelta(hours=12)
-"""How long a session lasts. It is not written at each request: an answer under way in another window would undo a sign-out."""
+LIFETIME = sessions.MEMBER_LIFE
+"""How long a browser keeps the cookie; the server may end a session earlier. It is not written at each request: an answer
+under way in another window would undo a sign-out."""
 
 
 def cookie_name(*, secure: bool) -> str:
@@ -29,36 +29,48 @@ def cookie_name(*, secure: bool) -> str:
     return "__Host-hubkey" if secure else "hubkey"
 
 
-def begin(session: SessionMixin, account: people.Account) -> None:
+def begin(
+    database: Database,
+    session: SessionMixin,
+    account: Account,
+    *,
+    now: datetime,
+    how: Collection[str],
+    address: str,
+    device: str,
+) -> None:
     """Sign the account in: nothing of the session before stays, but for the language."""
-    language = session.get("language")
+    language, before = session.get("language"), session.get("token")
+    with database.write() as tx:
+        if before:
+            sessions.end(tx, now=now, session_id=sessions.id_of(before))
+        token = sessions.begin(tx, now=now, account_id=account.id, how=how, address=address, device=device)
     session.clear()
     session.permanent = True
-    session["account"] = account.id
-    session["number"] = account.session_number
-    session["id"] = secrets.token_hex(16)
+    session["token"] = token
     if language:
         session["language"] = language
 
 
 def end(database: Database, session: SessionMixin, *, now: datetime) -> None:
     """Sign out: the session is over, also for who kept a copy of its cookie."""
-    if "id" in session:
+    if "token" in session:
         with database.write() as tx:
-            people.end_session(tx, now=now, session_id=session["id"], until=now + LIFETIME)
+            sessions.end(tx, now=now, session_id=sessions.id_of(session["token"]))
     session.clear()
 
 
-def actor_of(database: Database, session: Mapping[str, Any]) -> Actor | None:
-    """Return who the session stands for; None if nobody, or no longer."""
-    if "account" not in session or "id" not in session:
+def session_of(database: Database, session: Mapping[str, Any], *, now: datetime) -> Session | None:
+    """Return the session that the cookie stands for; None if none, or no longer. Now and then, note that it is in use."""
+    token = session.get("token")
+    if not isinstance(token, str):
         return None
     with database.read() as tx:
-        account = people.account(tx, session["account"])
-        ended = people.session_ended(tx, session["id"])
-    if ended or account is None or account.closed or account.session_number != session.get("number"):
-        return None
-    return account.actor()
+        found = sessions.session(tx, now=now, token=token)
+    if found is not None and now - found.seen_at >= sessions.SEEN_EVERY:
+        with database.write() as tx:
+            sessions.seen(tx, now=now, session_id=found.id)
+    return found
 
 
 def read_cookie(app: Flask, value: str) -> dict[str, Any]:

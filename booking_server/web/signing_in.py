@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from flask import Blueprint, redirect, render_template, request, session
+from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from booking_server.people import signing_in
+from booking_server.accounts import sessions, signing_in
 from booking_server.web import session as signed
 from booking_server.web.forms import Form, say
-from booking_server.web.request import database, is_signed_in, now
+from booking_server.web.request import address, database, device, is_signed_in, now, signed_session
 from booking_server.web.wording import LANGUAGES
 
 pages = Blueprint("signing_in", __name__)
@@ -32,7 +33,7 @@ def sign_in() -> Answer:
             now=now(),
             sign_in_name=form.text("sign_in_name"),
             password=form.value("password"),
-            address=request.remote_addr or "",
+            address=address(),
         )
     except signing_in.SignInRefused as problem:
         form.errors["sign_in_name"] = say(problem)
@@ -40,7 +41,7 @@ def sign_in() -> Answer:
     except signing_in.Throttled as problem:
         form.errors["sign_in_name"] = say(problem)
         return _form(form), 429, {"Retry-After": str(problem.wait_seconds)}
-    signed.begin(session, account)
+    signed.begin(database(), session, account, now=now(), how=("password",), address=address(), device=device())
     return redirect(_local(form.value("next")), 303)
 
 
@@ -48,6 +49,38 @@ def sign_in() -> Answer:
 def sign_out() -> Response:
     signed.end(database(), session, now=now())
     return redirect("/sign-in", 303)
+
+
+@pages.get("/confirm")
+def confirm_page() -> Answer:
+    """Ask who sits there, before a grave act."""
+    return _confirm_form(Form.empty(), _local(request.args.get("next", "")))
+
+
+@pages.post("/confirm")
+def confirm() -> Answer:
+    form, own = Form.posted(), signed_session()
+    try:
+        signing_in.sign_in(
+            database(),
+            now=now(),
+            sign_in_name=own.account.sign_in_name,
+            password=form.value("password"),
+            address=address(),
+        )
+    except signing_in.SignInRefused:
+        form.errors["password"] = gettext("This is not your password.")
+        return _confirm_form(form, _local(form.value("next"))), 422
+    except signing_in.Throttled as problem:
+        form.errors["password"] = say(problem)
+        return _confirm_form(form, _local(form.value("next"))), 429, {"Retry-After": str(problem.wait_seconds)}
+    with database().write() as tx:
+        sessions.confirm(tx, now=now(), session_id=own.id)
+    return redirect(_local(form.value("next")), 303)
+
+
+def _confirm_form(form: Form, after: str) -> str:
+    return render_template("confirm.html", form=form, after=after)
 
 
 @pages.post("/language")

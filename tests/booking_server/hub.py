@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from access_contract.vocabulary import TagNumber
+from booking_server.accounts import service as accounts
 from booking_server.actors import Actor, Role
-from booking_server.people import service as people
 from tests.system.desk import Desk
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 """A Tuesday, 14:00 in Helsinki."""
 
 TAG, OTHER_TAG = TagNumber.parse("04 78 2E 21 80 1D 80"), TagNumber.parse("04 78 2E 21 80 1D 81")
-ADMINISTRATOR = Actor(name="Anna", role=Role.ADMINISTRATOR)
-HOST = Actor(name="Heikki", role=Role.HOST)
-BILLING = Actor(name="Birgit", role=Role.BILLING)
-MEMBER = Actor(name="Maija", role=Role.MEMBER)
+ADMINISTRATOR = Actor.of("Anna", Role.ADMINISTRATOR)
+HOST = Actor.of("Heikki", Role.HOST)
+BILLING = Actor.of("Birgit", Role.BILLING)
+MEMBER = Actor.of("Maija", Role.MEMBER)
 """A member as a role only; who is somebody's own account is the fixture `member`."""
 PASSWORD = "correct horse battery"
 
@@ -59,7 +59,7 @@ def make_hub(desk: Desk) -> Hub:
 def sign_aino_up(hub: Hub) -> Actor:
     """Give Aino an account and return her, signed in. It takes its time: the password is hashed."""
     with hub.desk.database.write() as tx:
-        account = people.add_account(
+        account = accounts.add_account(
             tx,
             ADMINISTRATOR,
             now=NOW,

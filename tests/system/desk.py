@@ -24,7 +24,7 @@ from booking_server.people import service as people
 from booking_server.places import service as places
 from booking_server.tags import service as tags
 
-HOST = Actor(name="demo host", role=Role.ADMINISTRATOR)
+HOST = Actor.of("demo host", Role.ADMINISTRATOR)
 
 
 @dataclass(frozen=True, slots=True)

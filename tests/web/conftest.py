@@ -15,12 +15,12 @@ from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from booking_server import schema
+from booking_server.accounts import service as accounts
 from booking_server.actors import COMMAND_LINE, Role
 from booking_server.clock import SystemClock
 from booking_server.config import Config, Web
 from booking_server.db import Database
 from booking_server.keys import make_keys
-from booking_server.people import service as people
 from booking_server.web.app import create_app
 from tests.booking_server.hub import PASSWORD, StillClock
 from tests.system.desk import Desk
@@ -41,7 +41,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     schema.upgrade(database)
     with database.write() as tx:
         for name, role in ROLES.items():
-            people.add_account(
+            accounts.add_account(
                 tx, COMMAND_LINE, now=StillClock().now(), sign_in_name=name, name=name.title(), role=role, password=PASSWORD
             )
     database.close()

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from access_contract.messages import Status
 from access_contract.vocabulary import DoorMode, TagNumber
+from booking_server.accounts import service as accounts
 from booking_server.actors import COMMAND_LINE, Role
 from booking_server.clock import SystemClock
 from booking_server.doors import lock_down
 from booking_server.doors import service as doors
-from booking_server.people import service as people
 from tests.booking_server.hub import PASSWORD
 from tests.system.visitor import Visitor
 from tests.web.conftest import Served
@@ -112,7 +112,7 @@ def test_the_reason_is_told_to_the_one_who_tapped_alone(served: Served) -> None:
     served.desk.tag(person, NUMBER)
     who = {"sign_in_name": "mikko.member", "name": "Mikko", "role": Role.MEMBER, "password": PASSWORD, "person_id": person}
     with served.desk.database.write() as tx:
-        people.add_account(tx, COMMAND_LINE, now=SystemClock().now(), **who)  # type: ignore[arg-type]
+        accounts.add_account(tx, COMMAND_LINE, now=SystemClock().now(), **who)  # type: ignore[arg-type]
     PlayedDoor(served.desk, "front").tap(NUMBER, reason="outside_hours")
     stranger = Visitor(served.address)
     stranger.see("/why/front").must_say("Why did it not open?", "Front door", "Sign in to read the reason")

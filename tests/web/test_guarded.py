@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from booking_server.people import service as people
+from booking_server.accounts import service as accounts
 from tests.booking_server.hub import ADMINISTRATOR as ANNA
 from tests.booking_server.hub import NOW, PASSWORD
 from tests.system.desk import Desk
@@ -178,9 +178,9 @@ def test_a_session_ends_with_its_account_and_its_password(app: Flask, desk: Desk
     """Closing the account ends its session at the next request; so does another password."""
     host, billing = signed_in(app, HOST), signed_in(app, BILLING)
     with desk.database.write() as tx:
-        ids = {account.sign_in_name: account.id for account in people.accounts(tx, ANNA)}
-        people.close_account(tx, ANNA, now=NOW, account_id=ids[HOST])
-        people.set_password(tx, ANNA, now=NOW + timedelta(seconds=1), account_id=ids[BILLING], password=PASSWORD + "!")
+        ids = {account.sign_in_name: account.id for account in accounts.accounts(tx, ANNA)}
+        accounts.close_account(tx, ANNA, now=NOW, account_id=ids[HOST])
+        accounts.set_password(tx, ANNA, now=NOW + timedelta(seconds=1), account_id=ids[BILLING], password=PASSWORD + "!")
     for client in (host, billing):
         assert client.get("/people", **HTTPS).headers["Location"] == "/sign-in?next=/people"
 

@@ -23,7 +23,7 @@ BEGIN = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 MARCH_OVER = datetime(2026, 4, 1, 6, 0, tzinfo=UTC)
 APRIL_OVER, MAY_OVER = datetime(2026, 5, 2, 6, 0, tzinfo=UTC), datetime(2026, 6, 2, 6, 0, tzinfo=UTC)
 SELLER = Seller(name="Omnia Oy", address="Lehtimäentie 1, 02770 Espoo", business_id="2077474-0", iban="FI2112345600000785")
-BIRGIT = Actor(name="Birgit", role=Role.BILLING)
+BIRGIT = Actor.of("Birgit", Role.BILLING)
 
 AINO_CENTS = (4860, 1239, 6099)
 """Three entries at 4,20 (a fourth tap was a re-tap) and three started hours at 12,00, at 25,5 %: 48,60 and 12,393 VAT."""

@@ -353,7 +353,7 @@ def test_simulated_use_is_charged_in_a_demo_only_and_says_so(office: Office) -> 
 @pytest.mark.parametrize("role", [Role.HOST, Role.MEMBER])
 def test_only_billing_closes_months(office: Office, role: Role) -> None:
     """A host or a member neither closes a month nor sees what others would pay."""
-    actor = Actor(name="somebody", role=role)
+    actor = Actor.of("somebody", role)
     with office.desk.database.write() as tx, pytest.raises(NotAllowed):
         invoices.close_month(tx, actor, now=MARCH_OVER, month=MARCH, seller=SELLER, demo=False)
     with office.desk.database.read() as tx, pytest.raises(NotAllowed):

@@ -133,4 +133,4 @@ def test_who_may_not_see_an_invoice_gets_no_pdf(office: Office, issued: Invoice)
     pdf_of(office.desk.database, BIRGIT, invoice_id=issued.id, language="fi")
     for role, refusal in ((Role.HOST, NotAllowed), (Role.MEMBER, NotFound)):
         with pytest.raises(refusal):
-            pdf_of(office.desk.database, Actor(name="x", role=role), invoice_id=issued.id, language="fi")
+            pdf_of(office.desk.database, Actor.of("x", role), invoice_id=issued.id, language="fi")

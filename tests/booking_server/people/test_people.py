@@ -4,6 +4,7 @@
 import pytest
 
 from booking_server.access import changes
+from booking_server.accounts import service as accounts
 from booking_server.actors import Actor, NotAllowed, Role
 from booking_server.audit import service as audit
 from booking_server.errors import Invalid, NotFound
@@ -118,11 +119,11 @@ def test_a_suspension_is_told_to_the_doors_and_can_be_lifted(hub: Hub) -> None:
 def test_only_the_desk_suspends(hub: Hub, role: Role) -> None:
     """Neither a member nor the billing person."""
     with hub.desk.database.write() as tx, pytest.raises(NotAllowed):
-        people.suspend_person(tx, Actor(name="x", role=role), now=NOW, person_id=hub.ville)
+        people.suspend_person(tx, Actor.of("x", role), now=NOW, person_id=hub.ville)
 
 
 def test_an_account_with_an_endless_name_is_refused_at_its_field(desk: Desk) -> None:
     """On either engine, before a column has to."""
     with desk.database.write() as tx, pytest.raises(Invalid) as refused:
-        people.add_account(tx, ADMINISTRATOR, now=NOW, sign_in_name="x", name="x" * 201, role=Role.HOST, password=PASSWORD)
+        accounts.add_account(tx, ADMINISTRATOR, now=NOW, sign_in_name="x", name="x" * 201, role=Role.HOST, password=PASSWORD)
     assert refused.value.field == "name"

@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from booking_server import schema
+from booking_server.accounts import service as accounts
 from booking_server.actors import COMMAND_LINE, Role
 from booking_server.config import clock_of, load
 from booking_server.db import Database
-from booking_server.people import service as people
 
 _ROLES = click.Choice([role.value for role in Role if role is not Role.MEMBER])
 
@@ -36,7 +36,7 @@ def add(config_file: Path, sign_in_name: str, name: str, role: str, *, password_
         schema.must_be_current(database)
         password = sys.stdin.readline().rstrip("\n") if password_stdin else _asked()
         with database.write() as tx:
-            made = people.add_account(
+            made = accounts.add_account(
                 tx,
                 COMMAND_LINE,
                 now=clock_of(config).now(),
@@ -47,7 +47,7 @@ def add(config_file: Path, sign_in_name: str, name: str, role: str, *, password_
             )
     finally:
         database.close()
-    click.echo(f"{made.sign_in_name} may sign in as {made.role.value}.")
+    click.echo(f"{made.sign_in_name} may sign in as {role}.")
 
 
 def _asked() -> str:

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
-from booking_server.actors import Actor, Role
+from booking_server.accounts.service import HASHER, PASSWORD_LENGTH_MAX, Account, existing_account
+from booking_server.accounts.tables import accounts as account_table
+from booking_server.accounts.tables import sign_in_failures
+from booking_server.actors import Actor
 from booking_server.audit import service as audit
 from booking_server.db import Database, one_at_a_time
 from booking_server.errors import BookingServerError
-from booking_server.people.service import HASHER, PASSWORD_LENGTH_MAX, Account, existing_account
-from booking_server.people.tables import accounts as account_table
-from booking_server.people.tables import sign_in_failures
 
 WINDOW = timedelta(minutes=15)
 FAILURES_BY_NAME_AND_ADDRESS, FAILURES_BY_ADDRESS, FAILURES_BY_NAME = 5, 30, 100
@@ -49,16 +49,16 @@ def sign_in(database: Database, *, now: datetime, sign_in_name: str, password: s
         _check_throttle(tx, now, name, address)
         _note_failure(tx, now, name, address)
         known = tx.execute(_open_account(name)).first()
-    right = _fits(known.password_hash if known else _NOBODY, password)
+    right = _fits((known.password_hash if known else None) or _NOBODY, password)
     with database.write() as tx:
         still = known is not None and tx.execute(_open_account(name).with_for_update()).first() == known
-        if known is not None and right and still:
+        if known is not None and known.password_hash is not None and right and still:
             _note_success(tx, now, name, known.id, known.password_hash, password)
             return existing_account(tx, known.id)
     raise SignInRefused("The name or the password is wrong.")
 
 
-def _open_account(name: str) -> Select[tuple[int, str]]:
+def _open_account(name: str) -> Select[tuple[int, str | None]]:
     """Asked before and after the password was checked: closed or given another one meanwhile, nobody gets in by the old."""
     return select(account_table.c.id, account_table.c.password_hash).filter_by(sign_in_name=name, closed=False)
 
@@ -93,5 +93,5 @@ def _note_success(tx: Connection, now: datetime, name: str, account_id: int, pas
     if HASHER.check_needs_rehash(password_hash):
         stronger = HASHER.hash(password)
         tx.execute(update(account_table).where(account_table.c.id == account_id).values(password_hash=stronger))
-    who = Actor(name=name, role=Role.MEMBER, account_id=account_id)
+    who = Actor.of(name, account_id=account_id)
     audit.note(tx, who, now=now, act="signed_in", subject=f"account:{account_id}")

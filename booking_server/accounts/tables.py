@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Accounts that sign in, what each may do and where, their sessions, and wrong tries."""
+
+from sqlalchemy import JSON, Boolean, CheckConstraint, Column, ForeignKey, Integer, String, Table, UniqueConstraint
+
+from booking_server.db import UtcDateTime, metadata
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sign_in_name", String(200), nullable=False, unique=True),
+    Column("name", String(200), nullable=False),
+    Column("password_hash", String(200), nullable=True),
+    Column("person_id", Integer, ForeignKey("people.id"), nullable=True),
+    Column("closed", Boolean, nullable=False, server_default="0"),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+account_roles = Table(
+    "account_roles",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", Integer, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("role", String(20), nullable=False),
+    Column("site_id", Integer, ForeignKey("sites.id"), nullable=True),
+    UniqueConstraint("account_id", "role", "site_id"),
+    CheckConstraint("role in ('administrator', 'host', 'billing', 'caretaker', 'reports', 'member')", name="role"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account_id", Integer, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("begun_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("until_at", UtcDateTime, nullable=False, index=True),
+    Column("confirmed_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime, nullable=True),
+    Column("how", JSON, nullable=False),
+    Column("address", String(60), nullable=False),
+    Column("device", String(200), nullable=False),
+)
+
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    Column("sign_in_name", String(200), nullable=False),
+    Column("address", String(60), nullable=False),
+)

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Who may sign in, as what and where: for administrators of the hub. One's own password for everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from flask import Blueprint, flash, redirect, render_template, session
+from flask_babel import gettext, lazy_gettext
+from werkzeug.wrappers import Response
+
+from booking_server.accounts import service as accounts
+from booking_server.accounts import sessions, signing_in
+from booking_server.actors import STAFF, Holds, Role
+from booking_server.errors import Invalid
+from booking_server.places import service as places
+from booking_server.web import session as signed
+from booking_server.web.confirming import confirmed
+from booking_server.web.forms import Form, say
+from booking_server.web.request import actor, address, database, device, now
+
+pages = Blueprint("accounts", __name__, template_folder="templates")
+Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
+
+ROLES = {
+    Role.HOST: (lazy_gettext("Host"), lazy_gettext("People, keytags, access, doors, bookings.")),
+    Role.BILLING: (lazy_gettext("Billing"), lazy_gettext("People, bookings, months and invoices.")),
+    Role.CARETAKER: (lazy_gettext("Caretaker"), lazy_gettext("Doors and their boxes; no people.")),
+    Role.REPORTS: (lazy_gettext("Reader of reports"), lazy_gettext("Sums and counts; changes nothing.")),
+    Role.ADMINISTRATOR: (lazy_gettext("Administrator"), lazy_gettext("Everything; in the whole hub also the accounts.")),
+    Role.MEMBER: (lazy_gettext("Member"), ""),
+}
+"""Each role as it is called, and what it may do."""
+
+
+@pages.get("/accounts")
+def listing() -> Answer:
+    return _page(Form.empty(role="host"))
+
+
+@pages.post("/accounts")
+@confirmed
+def add() -> Answer:
+    form = Form.posted()
+    try:
+        with database().write() as tx:
+            made = accounts.add_account(
+                tx,
+                actor(),
+                now=now(),
+                sign_in_name=form.text("sign_in_name"),
+                name=form.text("name"),
+                role=_role(form),
+                site_id=_site(form),
+                password=form.value("password"),
+            )
+    except Invalid as problem:
+        return _page(form.refuse(problem)), 422
+    flash(gettext("%(name)s may sign in now.", name=made.sign_in_name))
+    return redirect("/accounts", 303)
+
+
+@pages.post("/accounts/<int:account_id>/closing")
+@confirmed
+def close(account_id: int) -> Answer:
+    with database().write() as tx:
+        closed = accounts.close_account(tx, actor(), now=now(), account_id=account_id)
+    flash(gettext("%(name)s can no longer sign in.", name=closed.sign_in_name))
+    return redirect("/accounts", 303)
+
+
+@pages.get("/password")
+def password() -> Answer:
+    return render_template("accounts/password.html", form=Form.empty())
+
+
+@pages.post("/password")
+def set_password() -> Answer:
+    """Change one's own password, by the one that stands: a screen left alone gives no account away. Other sessions end."""
+    form = Form.posted()
+    try:
+        _check_own_password(form)
+        if form.value("password") != form.value("again"):
+            raise Invalid("again", "The two are not the same. Write the new password twice.")
+        with database().write() as tx:
+            own = accounts.set_password(
+                tx, actor(), now=now(), account_id=actor().account_id or 0, password=form.value("password")
+            )
+    except Invalid as problem:
+        return render_template("accounts/password.html", form=form.refuse(problem)), 422
+    except signing_in.Throttled as problem:
+        form.errors["current"] = say(problem)
+        return render_template("accounts/password.html", form=form), 429, {"Retry-After": str(problem.wait_seconds)}
+    signed.begin(database(), session, own, now=now(), how=("password",), address=address(), device=device())
+    flash(gettext("Your password is changed. Your other sessions have ended."))
+    return redirect("/", 303)
+
+
+def _check_own_password(form: Form) -> None:
+    """Raise Invalid unless the password that stands was typed too, or Throttled: guessing it is slowed down as at sign-in."""
+    with database().read() as tx:
+        own = accounts.existing_account(tx, actor().account_id or 0)
+    try:
+        signing_in.sign_in(
+            database(),
+            now=now(),
+            sign_in_name=own.sign_in_name,
+            password=form.value("current"),
+            address=address(),
+        )
+    except signing_in.SignInRefused:
+        raise Invalid("current", "This is not your password as it stands.") from None
+
+
+@pages.get("/accounts/<int:account_id>")
+def one(account_id: int) -> Answer:
+    return _account_page(account_id, Form.empty())
+
+
+@pages.post("/accounts/<int:account_id>/roles")
+@confirmed
+def set_roles(account_id: int) -> Answer:
+    form = Form.posted()
+    try:
+        with database().write() as tx:
+            held = {(role, site) for role, site in accounts.existing_account(tx, account_id).roles if role not in STAFF}
+            wanted = held | {_held(value) for value in form.values("roles")}
+            changed = accounts.set_roles(tx, actor(), now=now(), account_id=account_id, roles=wanted)
+    except Invalid as problem:
+        return _account_page(account_id, form.refuse(problem)), 422
+    flash(gettext("%(name)s may do this from now on.", name=changed.sign_in_name))
+    return redirect(f"/accounts/{account_id}", 303)
+
+
+@pages.post("/accounts/<int:account_id>/sessions/ending")
+def end_sessions(account_id: int) -> Answer:
+    with database().write() as tx:
+        ended = sessions.end_all(tx, actor(), now=now(), account_id=account_id)
+    flash(gettext("Sessions ended: %(count)s", count=ended))
+    return redirect(f"/accounts/{account_id}", 303)
+
+
+def _held(value: str) -> Holds:
+    """Return what a tick "host:3" or "host:" stands for. Raise Invalid."""
+    role, _, site = value.partition(":")
+    if role not in STAFF or not (site == "" or (site.isascii() and site.isdigit() and len(site) < 10)):
+        raise Invalid("roles", "Choose from the list.")
+    return Role(role), int(site) if site else None
+
+
+def _role(form: Form) -> Role:
+    role = form.text("role")
+    if role not in STAFF:
+        raise Invalid("role", "Choose what the account may do.")
+    return Role(role)
+
+
+def _site(form: Form) -> int | None:
+    return form.choice("site_id") if form.text("site_id") else None
+
+
+def _page(form: Form) -> str:
+    with database().read() as tx:
+        found = [account for account in accounts.accounts(tx, actor()) if not account.closed]
+        sites = [(site.id, site.name) for site in places.sites(tx)]
+    choices = [(role.value, *words) for role, words in ROLES.items() if role in STAFF]
+    return render_template(
+        "accounts/listing.html", accounts=found, form=form, choices=choices, sites=sites, in_words=_in_words(dict(sites))
+    )
+
+
+def _account_page(account_id: int, form: Form) -> str:
+    actor().must_be_everywhere()
+    with database().read() as tx:
+        account = accounts.existing_account(tx, account_id)
+        sites = [(site.id, site.name) for site in places.sites(tx)]
+        going_on = sessions.sessions_of(tx, now=now(), account_id=account_id)
+    if not form.errors:
+        form = Form.empty(roles=[f"{role}:{site or ''}" for role, site in account.roles])
+    where = [(None, gettext("The whole hub")), *sites]
+    choices = [
+        (name, [(f"{role}:{site_id or ''}", words[0]) for role, words in ROLES.items() if role in STAFF])
+        for site_id, name in where
+    ]
+    return render_template(
+        "accounts/account.html", account=account, form=form, choices=choices, sessions=going_on, in_words=_in_words(dict(sites))
+    )
+
+
+def _in_words(sites: dict[int, str]) -> Callable[[Iterable[Holds]], list[str]]:
+    """Return what says of roles what they are and where they hold."""
+
+    def words(roles: Iterable[Holds]) -> list[str]:
+        ordered = sorted(roles, key=lambda held: (held[1] or 0, held[0]))
+        return [str(ROLES[role][0]) if site is None else f"{ROLES[role][0]}, {sites.get(site, '')}" for role, site in ordered]
+
+    return words
