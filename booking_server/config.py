@@ -265,8 +265,6 @@ def _check_mail(path: Path, mail: Mail) -> None:
     if bool(mail.user) != bool(mail.password_file):
         missing = "password_file" if mail.user else "user"
         raise BadConfiguration(f"{path}: mail.{missing} is missing; user and password_file are set both, or neither")
-    if mail.user and mail.security == "none":
-        raise BadConfiguration(f"{path}: mail.user is set with mail.security 'none'; a password is said to nobody unencrypted")
 
 
 def _is_database(url: str) -> bool:

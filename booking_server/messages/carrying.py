@@ -7,7 +7,6 @@ for none, which they may on this machine only.
 
 from __future__ import annotations
 
-import os
 import smtplib
 import ssl
 from collections.abc import Iterator
@@ -57,7 +56,7 @@ class _Folder:
         file = self._folder / f"{mail.message_id.strip('<>').partition('@')[0]}.eml"
         try:
             file.with_suffix(".part").write_bytes(mail.content)
-            os.replace(file.with_suffix(".part"), file)
+            file.with_suffix(".part").replace(file)
         except OSError as error:
             raise Trouble(TroubleKind.FOLDER, error.strerror or "") from None
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Update, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from booking_server.messages.rules import SECRET, Kind, Recipient, pause_after
 from booking_server.messages.tables import messages
@@ -43,6 +43,11 @@ class Claimed:
 def any_due(tx: Connection, now: datetime) -> bool:
     """True if a message waits for now, or was left in the hands of a process that ended."""
     return tx.execute(select(messages.c.id).where(_due(now)).limit(1)).first() is not None
+
+
+def any_late(tx: Connection, now: datetime) -> bool:
+    """True if a message was not sent in its time."""
+    return tx.execute(select(messages.c.id).where(_late(now)).limit(1)).first() is not None
 
 
 def claim(tx: Connection, *, now: datetime) -> Claimed | None:
@@ -92,10 +97,9 @@ def cannot_send(tx: Connection, trouble: Trouble, *, now: datetime) -> None:
 
 def give_up(tx: Connection, *, now: datetime) -> int:
     """Give up what was not sent in its time, and return how much; what is in a process's hands is left to it."""
-    over = _due(now) | ((messages.c.state == "waiting") & (messages.c.give_up_at <= now))
-    late = func.coalesce(messages.c.trouble, TroubleKind.NOT_IN_TIME.value)
-    values = {"state": "given_up", "settled_at": now, "claim": None, "trouble": late}
-    given_up = update(messages).where(over, messages.c.give_up_at <= now)
+    last = func.coalesce(messages.c.trouble, TroubleKind.NOT_IN_TIME.value)
+    values = {"state": "given_up", "settled_at": now, "claim": None, "trouble": last}
+    given_up = update(messages).where(_late(now))
     links = tx.execute(given_up.where(messages.c.kind.in_(_SECRET)).values({**values, "facts": None})).rowcount
     return links + tx.execute(given_up.values(values)).rowcount
 
@@ -103,20 +107,20 @@ def give_up(tx: Connection, *, now: datetime) -> int:
 def forget_sent(tx: Connection, *, now: datetime, after: timedelta = FORGET_AFTER) -> int:
     """Forget what messages said that were settled so long ago, and where bare addresses were; return how many.
 
-    That there was one, of which kind and to whom, stays for ROWS_KEPT: so long nothing is put a second time.
+    That there was one, of which kind and to whom, stays for ROWS_KEPT: for so long nothing is put a second time.
     """
-    tx.execute(messages.delete().where(messages.c.settled_at < now - ROWS_KEPT))
+    tx.execute(delete(messages).where(messages.c.settled_at < now - ROWS_KEPT))
     old = (messages.c.settled_at < now - after) & (messages.c.facts.is_not(None) | messages.c.address.is_not(None))
-    return tx.execute(_forgetting().where(old)).rowcount
+    return tx.execute(update(messages).where(old).values(facts=None, trouble_said=None, address=None)).rowcount
 
 
-def _forgetting() -> Update:
-    """A bare address goes too, but a row says to whom it was."""
-    return update(messages).values(facts=None, trouble_said=None, address=func.substr(messages.c.address, 0, 1))
+def _due(now: datetime) -> ColumnElement[bool]:
+    """A claim that ran out is due like what waits."""
+    return messages.c.state.in_(("waiting", "sending")) & (messages.c.try_at <= now)
 
 
-def _due(now: datetime) -> object:
-    return and_(or_(messages.c.state == "waiting", messages.c.state == "sending"), messages.c.try_at <= now)
+def _late(now: datetime) -> ColumnElement[bool]:
+    return ((messages.c.state == "waiting") | _due(now)) & (messages.c.give_up_at <= now)
 
 
 def _settle(tx: Connection, one: Claimed, values: Mapping[str, object]) -> bool:

@@ -46,7 +46,7 @@ FOR_GOOD = frozenset(
 SENTENCES = {
     TroubleKind.NO_WAY: "settings name no mail server and no folder; set [mail] server",
     TroubleKind.AWAY: "the mail server {server} cannot be reached or broke off; check [mail] server and port, and the network",
-    TroubleKind.CERTIFICATE: "the certificate of the mail server {server} cannot be trusted; nothing was sent, no password either;"
+    TroubleKind.CERTIFICATE: "the certificate of the mail server {server} cannot be trusted, so nothing was sent to it;"
     " check the name in [mail] server and this machine's clock",
     TroubleKind.NO_TLS: "the mail server {server} offers no encryption on this port; check [mail] port and security",
     TroubleKind.SIGN_IN: "the mail server {server} does not let us in; check [mail] user and password_file",
@@ -70,6 +70,11 @@ class Trouble(Exception):
         self.kind = kind
         self.said = " ".join("".join(sign if sign.isprintable() else " " for sign in said).split())[:SAID_LENGTH]
         super().__init__(f"{sentence}: {self.said}" if self.said else sentence)
+
+    @property
+    def code(self) -> int | None:
+        """The number that the mail server answered with, if it did."""
+        return int(self.said[:3]) if self.said[:3].isascii() and self.said[:3].isdigit() else None
 
     @property
     def for_all(self) -> bool:
