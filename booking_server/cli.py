@@ -19,7 +19,9 @@ COMMANDS = {
     "door-files": "booking_server.broker.commands:door_files",
     "door": "booking_server.doors.box_command:door",
     "keys": "booking_server.doors.keys_command:keys",
+    "doctor": "booking_server.doctor.command:doctor",
     "doors": "booking_server.doors.command:doors",
+    "forget": "booking_server.privacy.command:forget",
     "web": "booking_server.web.command:web",
     "mail": "booking_server.messages.command:mail",
 }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, select
+from sqlalchemy import ColumnElement, Connection, Table, select
 
 Row = dict[str, Any]
 Held = dict[str, list[Row]]
@@ -21,15 +21,15 @@ Held = dict[str, list[Row]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Who:
-    """A person, by all the names under which rows may name them: their number, who pays, their accounts, and their sign-in names."""
+    """A person, by all that rows may name them by: their number, who pays for them alone, their accounts, and sign-in names."""
 
     person_id: int
-    customer_id: int
+    customer_ids: tuple[int, ...] = ()
     account_ids: tuple[int, ...] = ()
     sign_in_names: tuple[str, ...] = ()
 
 
-def told(tx: Connection, table: FromClause, *which: ColumnElement[bool], but: Collection[str] = ()) -> list[Row]:
+def told(tx: Connection, table: Table, *which: ColumnElement[bool], but: Collection[str] = ()) -> list[Row]:
     """Return the rows of a table that are meant, without the columns `but`, and without bytes."""
     wanted = [column for column in table.c if column.name not in but]
     found = tx.execute(select(*wanted).select_from(table).where(*which).order_by(*table.primary_key.columns))

@@ -31,3 +31,9 @@ def drop_purposes(tx: Connection, person_id: int) -> int:
     """Drop what a person's bookings were for; return how many said it. Space and hours stay: they were paid."""
     said = (table.c.person_id == person_id) & (table.c.purpose != "")
     return int(tx.execute(update(table).where(said).values(purpose="")).rowcount)
+
+
+def started(tx: Connection, person_id: int, *, now: datetime) -> list[tuple[int, datetime]]:
+    """Return the space and end of each booking that has begun and was not cancelled."""
+    begun = (table.c.person_id == person_id) & (table.c.start_at <= now) & table.c.cancelled_at.is_(None)
+    return [(row.space_id, row.end_at) for row in tx.execute(select(table.c.space_id, table.c.end_at).where(begun))]

@@ -13,7 +13,6 @@ import signal
 import ssl
 import sys
 import threading
-from datetime import date
 from typing import IO
 
 import structlog
@@ -45,7 +44,6 @@ from booking_server.doors.wire import Wire, tls_context
 from booking_server.doors.writer import Work, Writer
 from booking_server.errors import BookingServerError
 from booking_server.ledger import service as ledger
-from booking_server.ledger.forgetting import forget_old_taps
 from booking_server.rotating import Keyring
 from booking_server.service_manager import tell_ready
 
@@ -83,7 +81,6 @@ class Hub:
     def __init__(self, config: Config, database: Database) -> None:
         self._keyring, self._clock = Keyring(config.folder), clock_of(config)
         self._config, self._database = config, database
-        self._forgotten_on: date | None = None
         self._confirmed: dict[DoorId, int] = {}
         self._wire = Wire(identity=config.broker.identity, tls=_tls(config))
         schema.must_be_current(database)
@@ -180,20 +177,17 @@ class Hub:
         self._evictor.look()
 
     def _upkeep(self) -> None:
-        """Give up on commands whose time is over and on doors that are no longer heard; once a day, forget old names."""
+        """Give up on commands whose time is over and on doors that are no longer heard."""
         if self._keyring.refresh():
             _log.info("keys_changed", signing=self._keyring.keys.current.id, announced=sorted(self._keyring.keys.known_keys))
             for door, status in self._statuses.online():
                 self._announcer.reported(door, status, self._clock.monotonic())
         now, silent = self._clock.now(), self._statuses.fallen_silent(self._clock.monotonic())
-        new_day, self._forgotten_on = now.date() != self._forgotten_on, now.date()
 
         def write(tx: Connection) -> object:
             commands.expire(tx, now=now)
             for door in silent:
                 doors.keep_status(tx, now=now, door_id=door, status=Status(online=False))
-            if new_day:
-                forget_old_taps(tx, now=now)
             return None
 
         self._writer.put(Work(write=write, done=lambda _: None))

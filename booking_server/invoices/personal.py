@@ -24,7 +24,7 @@ NOBODY: Party = {"name": "", "address": "", "business_id": "", "vat_id": "", "ib
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """A closing: what it counted, entries up to `newest_entry` of service days before `before`, is settled since `closed_at`."""
+    """A closing at `closed_at`: it counted the entries up to `newest_entry` of service days before `before`."""
 
     before: date
     newest_entry: int
@@ -38,9 +38,9 @@ def books_until(issued_on: date, years: int) -> date:
 
 def about(tx: Connection, who: Who) -> Held:
     """Return the invoices to who pays, and months that somebody closed."""
-    mine = select(invoices.c.id).where(invoices.c.customer_id == who.customer_id)
+    mine = select(invoices.c.id).where(invoices.c.customer_id.in_(who.customer_ids))
     return {
-        "invoices": told(tx, invoices, invoices.c.customer_id == who.customer_id),
+        "invoices": told(tx, invoices, invoices.c.customer_id.in_(who.customer_ids)),
         "invoice_lines": told(tx, invoice_lines, invoice_lines.c.invoice_id.in_(mine)),
         "months": told(tx, months, months.c.closed_by.in_(who.sign_in_names)),
     }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Drops what identifies from old taps and entries: who, which keytag, and the event's bytes. The event's identity and hash stay.
+"""Drops what identifies from old taps and entries: who, which keytag, the event's bytes. The event's identity and hash stay.
 
 A door says for how many days its log may know names. What a bill rests on, the link from an entry to its person, stands in a
 table of its own and goes once nobody can contest the bill any more. A tap whose time or outcome may still come is not forgotten
@@ -51,7 +51,7 @@ def forget_person(tx: Connection, *, now: datetime, person_id: int, frozen: Coll
     """
     before = now - MERGE_SPAN
     held = or_(false(), *(_in(taps.c.at, [span]) & (taps.c.door_id == span.door_id) for span in frozen))
-    return _forget(tx, (taps.c.person_id == person_id) & (taps.c.at < before) & _settled(before) & ~held)
+    return _forget(tx, (taps.c.person_id == person_id) & (taps.c.at < before) & _known() & ~held)
 
 
 def forget_links(
@@ -63,7 +63,7 @@ def forget_links(
     priced: Priced,
     person_id: int | None = None,
 ) -> int:
-    """Drop who entered where a closing counted it long enough ago: entries up to `newest_entry` of days before `counted_before`.
+    """Drop who entered where a closing counted it long ago: entries up to `newest_entry` of days before `counted_before`.
 
     Where use costs nothing no closing is waited for: there the links of days before `unpriced_before` go. Of one person, or of
     all. Return how many links went. What is in doubt stays.
@@ -100,6 +100,9 @@ def _naming_a_tag(door_id: str) -> Select[tuple[int]]:
 
 def _settled(before: datetime) -> ColumnElement[bool]:
     """True of a tap whose time and outcome are known, or that the server has had since `before`."""
-    timed = taps.c.clock != str(ClockQuality.UNTRUSTED)
-    ended = ~taps.c.granted | taps.c.outcome.is_not(None)
-    return (timed & ended) | exists().where((events.c.id == taps.c.event_id) & (events.c.received_at < before))
+    return _known() | exists().where((events.c.id == taps.c.event_id) & (events.c.received_at < before))
+
+
+def _known() -> ColumnElement[bool]:
+    """True of a tap whose time and outcome are known."""
+    return (taps.c.clock != str(ClockQuality.UNTRUSTED)) & (~taps.c.granted | taps.c.outcome.is_not(None))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import Connection, func, or_, select
 
@@ -45,3 +45,18 @@ def frozen_taps(tx: Connection, person_id: int, frozen: Collection[Frozen]) -> i
 def last_tap(tx: Connection, person_id: int) -> datetime | None:
     """Return when a person's last tap fell that still names them."""
     return tx.execute(select(func.max(taps.c.at)).where(taps.c.person_id == person_id)).scalar()
+
+
+def last_day(tx: Connection, person_id: int) -> date | None:
+    """Return the service day of the last entry that is linked to a person."""
+    mine = entry_people.c.person_id == person_id
+    joined = entries.join(entry_people, entry_people.c.entry_id == entries.c.id)
+    return tx.execute(select(func.max(entries.c.service_day)).select_from(joined).where(mine)).scalar()
+
+
+def not_settled(tx: Connection, person_id: int) -> list[tuple[int, date]]:
+    """Return the spaces and days of a person's entries that no closing has counted."""
+    joined = entries.join(entry_people, entry_people.c.entry_id == entries.c.id)
+    mine = (entry_people.c.person_id == person_id) & ~entries.c.settled
+    found = select(entries.c.space_id, entries.c.vat_day).select_from(joined).where(mine).distinct()
+    return [(row.space_id, row.vat_day) for row in tx.execute(found)]

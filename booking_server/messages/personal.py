@@ -27,4 +27,4 @@ def drop(tx: Connection, who: Who) -> int:
 
 def _to(who: Who) -> ColumnElement[bool]:
     own = messages.c.person_id == who.person_id
-    return or_(own, messages.c.customer_id == who.customer_id, messages.c.account_id.in_(who.account_ids))
+    return or_(own, messages.c.customer_id.in_(who.customer_ids), messages.c.account_id.in_(who.account_ids))

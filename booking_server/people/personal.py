@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, exists, select, update
+from sqlalchemy import Connection, String, cast, exists, literal, select, update
 
 from booking_server.access import changes
 from booking_server.actors import Actor
@@ -17,27 +17,28 @@ from booking_server.errors import NotFound
 from booking_server.people.tables import customers, people
 from booking_server.personal import Held, Who, told
 
+_NAMED = people.c.name != literal("#") + cast(people.c.id, String)
+_PAYER_NAMED = customers.c.name != literal("#") + cast(customers.c.id, String)
+
 
 def about(tx: Connection, who: Who) -> Held:
     """Return the person, and who pays for them."""
     return {
         "people": told(tx, people, people.c.id == who.person_id),
-        "customers": told(tx, customers, customers.c.id == who.customer_id),
+        "customers": told(tx, customers, customers.c.id.in_(who.customer_ids)),
     }
 
 
-def payer_of(tx: Connection, person_id: int) -> int:
-    """Return the customer who pays for a person. Raise NotFound."""
+def payer_of(tx: Connection, person_id: int) -> tuple[int, bool]:
+    """Return the customer who pays for a person, and whether for nobody else: else it is a company, whose data are its own.
+
+    Raise NotFound.
+    """
     found = tx.execute(select(people.c.customer_id).where(people.c.id == person_id)).scalar()
     if found is None:
         raise NotFound("There is no person {person_id}.", person_id=person_id)
-    return int(found)
-
-
-def pays_for_others(tx: Connection, who: Who) -> bool:
-    """True if the customer pays for other people, too: a company, whose data are not this person's."""
-    others = (people.c.customer_id == who.customer_id) & (people.c.id != who.person_id)
-    return tx.execute(select(people.c.id).where(others).limit(1)).first() is not None
+    others = (people.c.customer_id == found) & (people.c.id != person_id)
+    return int(found), tx.execute(select(people.c.id).where(others).limit(1)).first() is None
 
 
 def end(tx: Connection, actor: Actor, *, now: datetime, person_id: int) -> None:
@@ -50,25 +51,25 @@ def end(tx: Connection, actor: Actor, *, now: datetime, person_id: int) -> None:
 
 def ended_before(tx: Connection, before: datetime) -> list[int]:
     """Return the people whose membership ended before an instant and who still have a name."""
-    old = (people.c.ended_at < before) & (people.c.email != "")
+    old = (people.c.ended_at < before) & _NAMED
     return list(tx.execute(select(people.c.id).where(old).order_by(people.c.id)).scalars())
 
 
 def drop_name(tx: Connection, person_id: int) -> int:
     """Drop a person's name, e-mail, and whether they need longer at doors; return 1 if they stood there."""
     values = {"name": f"#{person_id}", "email": "", "extended_time": False, "suspended_at": None}
-    named = (people.c.id == person_id) & (people.c.email != "")
+    named = (people.c.id == person_id) & _NAMED
     return int(tx.execute(update(people).where(named).values(values)).rowcount)
 
 
 def drop_customer(tx: Connection, customer_id: int) -> int:
     """Drop the name, address, e-mail and business ID of who pays, once nobody with a name is left for whom; return 1 if so."""
-    still = exists().where((people.c.customer_id == customer_id) & (people.c.email != ""))
+    still = exists().where((people.c.customer_id == customer_id) & _NAMED)
     values = {"name": f"#{customer_id}", "address": "", "email": "", "business_id": None}
-    known = (customers.c.id == customer_id) & (customers.c.address != "") & ~still
+    known = (customers.c.id == customer_id) & _PAYER_NAMED & ~still
     return int(tx.execute(update(customers).where(known).values(values)).rowcount)
 
 
 def customer_is_known(tx: Connection, customer_id: int) -> bool:
-    """True while a customer has a name and an address."""
-    return bool(tx.execute(select(customers.c.address).where(customers.c.id == customer_id)).scalar())
+    """True while a customer has a name."""
+    return tx.execute(select(customers.c.id).where((customers.c.id == customer_id) & _PAYER_NAMED)).first() is not None
