@@ -59,11 +59,15 @@ class Request(_Message, tag="request", frozen=True, kw_only=True):
 
 
 class Renew(_Message, tag="renew", frozen=True, kw_only=True):
-    """Give me my next certificate. `serial` (hex) names the one I have, whose key signed the request (renewing.py)."""
+    """Give me my next certificate. `serial` (hex) names the one I have, whose key signed the request (renewing.py).
+
+    `certificate` (DER) is that one itself, for a server that was put back from a backup and does not know it.
+    """
 
     csr: bytes
     serial: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{1,40}$")]
     signature: bytes
+    certificate: bytes = b""
 
 
 class Captured(_Message, tag="captured", frozen=True, kw_only=True):
@@ -74,9 +78,14 @@ class Captured(_Message, tag="captured", frozen=True, kw_only=True):
 
 
 class Events(_Message, tag="events", frozen=True, kw_only=True):
-    """Journal events as their exact bytes, oldest first. QoS 1; repeated until acknowledged."""
+    """Journal events as their exact bytes, oldest first. QoS 1; repeated until acknowledged.
+
+    `gone` names journals and up to where the door has their events no more, though the server may not have them either: what
+    follows is acknowledged all the same.
+    """
 
     events: list[msgspec.Raw]
+    gone: dict[Identifier, Count] = {}
 
 
 class Status(_Message, tag="status", frozen=True, kw_only=True):
@@ -129,13 +138,16 @@ class Answer(_Message, tag="answer", frozen=True, kw_only=True):
 class Acknowledgement(_Message, tag="acknowledgement", frozen=True, kw_only=True):
     """All events of `journal` up to `up_to` are stored, but for the missing ones, which are to be sent again.
 
-    `forked` says that the server holds another event under one of these numbers: the door starts a new journal.
+    `forked` says that the server holds another event under one of these numbers: the door starts a new journal. `again` says
+    that it has no more than this, whatever it acknowledged before it was put back from a backup: the door sends again what it
+    keeps.
     """
 
     journal: Identifier
     up_to: Count
     missing: list[Sequence] = []
     forked: bool = False
+    again: bool = False
 
 
 class SnapshotPart(_Message, tag="snapshot_part", frozen=True, kw_only=True):

@@ -35,7 +35,8 @@ def renewal(door: DoorId, *, new: ec.EllipticCurvePrivateKey, has: Certificate, 
     builder = CertificateSigningRequestBuilder(Name([NameAttribute(NameOID.COMMON_NAME, door)]))
     csr = builder.sign(new, hashes.SHA256()).public_bytes(Encoding.DER)
     signature = key.sign(RENEWAL_CONTEXT + csr, ec.ECDSA(hashes.SHA256()))
-    return Renew(csr=csr, serial=f"{has.serial_number:x}", signature=signature)
+    serial, certificate = f"{has.serial_number:x}", has.public_bytes(Encoding.DER)
+    return Renew(csr=csr, serial=serial, signature=signature, certificate=certificate)
 
 
 def proven_key(body: Renew, door: DoorId, has: Certificate) -> ec.EllipticCurvePublicKey:

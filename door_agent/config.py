@@ -17,6 +17,7 @@ from access_contract.explaining import explained
 from access_contract.topics import is_door_id
 from door_agent.errors import BadConfiguration, unreadable
 from door_agent.identity import with_identity
+from door_agent.keeping import KEEP_DAYS, KEPT_MAX
 from door_agent.readers.settings import ReaderSettings, conflict
 from door_agent.readers.settings import Simulated as SimulatedReader
 from door_agent.wiring import (
@@ -96,6 +97,8 @@ class Config(_Table, frozen=True, kw_only=True):
     server: Server
     tag_key_file: str
     journal_events_max: Annotated[int, msgspec.Meta(ge=1_000, le=10_000_000)] = 1_000_000
+    journal_keep_days: Annotated[int, msgspec.Meta(ge=0, le=400)] = KEEP_DAYS
+    journal_kept_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = KEPT_MAX
     snapshot_storage: Literal["disk", "ram"] = "disk"
     readers: Annotated[tuple[ReaderSettings, ...], msgspec.Meta(min_length=1)]
     status_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = STATUS_PORT

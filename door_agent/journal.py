@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The door's journal: every event in order, hash-chained, kept until the server acknowledges it.
+"""The door's journal: every event in order, hash-chained, kept until the server acknowledges it, and a while longer.
 
 `append` returns once the event survives a killed process; `Syncer` (syncing.py) puts it on the disk right after. An event's
 bytes are never written again, and none is dropped to make room: a journal that is full takes no more. A damaged file is put
@@ -26,6 +26,7 @@ from door_agent import layout
 from door_agent.errors import JournalDamaged, JournalUnwritable
 from door_agent.journal_file import (
     broken_at,
+    count_kept,
     count_waiting,
     header_of,
     is_checked_at_start,
@@ -35,11 +36,9 @@ from door_agent.journal_file import (
     suspicion,
     take_back,
 )
+from door_agent.keeping import AT_ONCE, KEEP_DAYS, KEPT_MAX, Keeping
 
 EVENTS_MAX = 1_000_000
-_FORGOTTEN_AT_ONCE = 2000
-"""While more waits to be sent, what was acknowledged is taken out by so many: each time rewrites pages of the file."""
-
 _LOOKED_AT = 100
 """Events at the end among which the last trusted instant is looked for: what was doubted since must not hide it."""
 
@@ -47,11 +46,19 @@ _LOOKED_AT = 100
 class Journal:
     """One door's journal in one SQLite file. Used by the loop's thread only."""
 
-    def __init__(self, file: Path, *, on_disk: bool = True, events_max: int = EVENTS_MAX) -> None:
+    def __init__(
+        self,
+        file: Path,
+        *,
+        on_disk: bool = True,
+        events_max: int = EVENTS_MAX,
+        keep_days: int = KEEP_DAYS,
+        kept_max: int = KEPT_MAX,
+    ) -> None:
         """Open or make it; one that is damaged is put aside. Raise JournalUnwritable.
 
         With `on_disk` False it is another journal, in memory only, for a door whose disk takes nothing: what happens can at
-        least be sent.
+        least be sent. Acknowledged events stay for `keep_days`, at most `kept_max` of them.
         """
         self.file, self.on_disk, self.events_max = file, on_disk, events_max
         self.boot = secrets.token_hex(16)
@@ -66,8 +73,10 @@ class Journal:
             self._marks: dict[str, int] = dict(
                 self._db.execute("select id, acknowledged from journal order by place").fetchall()
             )
-            self._forgotten = dict(self._marks)
-            self.waiting = count_waiting(self._db)
+            self._written = dict(self._marks)
+            self.waiting, self._all = count_waiting(self._db), count_kept(self._db)
+            self._keeping = Keeping(self._db, days=keep_days, most=kept_max)
+            self.gone = self._gone()
         except sqlite3.Error as error:
             raise JournalUnwritable(f"{file}: {error}") from None
         self.id = next(reversed(self._marks), "")
@@ -83,7 +92,7 @@ class Journal:
         new = secrets.token_hex(16)
         self._write("insert into journal(id, place) select ?, coalesce(max(place), 0) + 1 from journal", (new,))
         self.id, self.sequence, self._previous = new, 0, FIRST_PREVIOUS
-        self._marks[new] = self._forgotten[new] = 0
+        self._marks[new] = self._written[new] = 0
         return before
 
     @property
@@ -112,15 +121,18 @@ class Journal:
         )
         content = msgspec.json.encode(event)
         self._write("insert into event(journal, sequence, content) values (?, ?, ?)", (self.id, event.sequence, content))
-        self.sequence, self._previous, self.waiting = event.sequence, event_hash(content), self.waiting + 1
+        self.sequence, self._previous = event.sequence, event_hash(content)
+        self.waiting, self._all = self.waiting + 1, self._all + 1
         return self.sequence
 
-    def acknowledge(self, journal: str, up_to: int, missing: list[int], *, forked: bool = False) -> int:
-        """Forget what the server stored: all of `journal` up to `up_to`, but for `missing`. The last event is always kept.
+    def acknowledge(
+        self, journal: str, up_to: int, missing: list[int], *, forked: bool = False, now: datetime | None = None
+    ) -> int:
+        """The server stored all of `journal` up to `up_to`, but for `missing`: it is not sent again, and goes in time.
 
         An acknowledgement of what was never written proves nothing, unless the server says that this journal forked: then
-        it holds ours beside its own, under numbers that may go beyond ours. Return how many events were taken out of the
-        file just now. Raise JournalUnwritable.
+        it holds ours beside its own, under numbers that may go beyond ours. `now` is None while the clock is not trusted.
+        Return how many events were taken out of the file just now. Raise JournalUnwritable.
         """
         [(stored,)] = self._read("select max(sequence) from event where journal = ?", (journal,))
         if stored is None or (up_to > stored and not forked):
@@ -128,11 +140,32 @@ class Journal:
         upper = min([up_to, stored, *(number - 1 for number in missing)])
         if upper <= self._marks[journal]:
             return 0
-        self.waiting -= upper - self._marks[journal]
-        self._marks[journal] = upper
-        if upper < stored and upper - self._forgotten[journal] < _FORGOTTEN_AT_ONCE:
+        self._mark(journal, upper)
+        if upper < stored and upper - self._written[journal] < AT_ONCE:
             return 0
-        return self._forget(journal, upper, stored)
+        self._write("update journal set acknowledged = ? where id = ?", (upper, journal))
+        self._written[journal] = upper
+        return self._forget(now)
+
+    def send_again(self, journal: str, up_to: int) -> bool | None:
+        """The server has of `journal` no more than this: it was put back from a backup. Send again what it may have lost.
+
+        That is all that is kept, of every journal: of those begun since the backup it cannot know. What it has it says at
+        once. Return None if it lost nothing that it ever acknowledged; else whether all of `journal` that it lost is still
+        here. Raise JournalUnwritable.
+        """
+        if up_to >= self._marks.get(journal, 0):
+            return None
+        first = self._firsts()
+        self._marks[journal] = max(up_to, first[journal] - 1)
+        for other in self._marks.keys() - {journal}:
+            self._marks[other] = min(self._marks[other], first[other] - 1)
+        for each, mark in self._marks.items():
+            self._write("update journal set acknowledged = ? where id = ?", (mark, each))
+        self._written = dict(self._marks)
+        self.waiting = self._waiting()
+        self.gone = self._gone()
+        return first[journal] - 1 <= up_to
 
     def unacknowledged(self, limit: int, *, up_to: int | None = None) -> list[bytes]:
         """Return the oldest events that the server has not acknowledged, at most `limit`, older journals first.
@@ -166,12 +199,38 @@ class Journal:
     def close(self) -> None:
         self._db.close()
 
-    def _forget(self, journal: str, upper: int, stored: int) -> int:
-        """Take out what was acknowledged. After a power cut before it the server is sent again what it has: it counts once."""
-        gone = self._write("delete from event where journal = ? and sequence <= ? and sequence < ?", (journal, upper, stored))
-        self._write("update journal set acknowledged = ? where id = ?", (upper, journal))
-        self._forgotten[journal] = upper
+    def _mark(self, journal: str, upper: int) -> None:
+        self.waiting -= upper - self._marks[journal]
+        self._marks[journal] = upper
+        if upper > self.gone.get(journal, upper):
+            del self.gone[journal]
+
+    def _forget(self, now: datetime | None) -> int:
+        """Take out what need not be kept. After a power cut before it the server is sent again what it has: it counts once."""
+        room = self.events_max // 2 - self.waiting
+        try:
+            if now is not None:
+                self._keeping.begin_day(now.date(), self._marks)
+            gone = self._keeping.forget(self._marks, kept=self._all - self.waiting, room=room)
+        except sqlite3.Error as error:
+            raise self._fault(error) from None
+        self._all -= gone
         return gone
+
+    def _waiting(self) -> int:
+        try:
+            return count_waiting(self._db)
+        except sqlite3.Error as error:
+            raise self._fault(error) from None
+
+    def _firsts(self) -> dict[str, int]:
+        """Return the first sequence that is here of each journal; of one with none, the one that comes next."""
+        found = {each: self._read("select min(sequence) from event where journal = ?", (each,))[0][0] for each in self._marks}
+        return {each: mark + 1 if found[each] is None else found[each] for each, mark in self._marks.items()}
+
+    def _gone(self) -> dict[str, int]:
+        """Return up to where the events of a journal are no longer here, where all that still is waits for the server."""
+        return {each: first - 1 for each, first in self._firsts().items() if 1 < first == self._marks[each] + 1}
 
     def _opened(self) -> sqlite3.Connection:
         self.checked = is_checked_at_start(self.file)

@@ -25,6 +25,8 @@ create table if not exists journal (id text primary key, place integer not null 
   acknowledged integer not null default 0);
 create table if not exists event (journal text not null, sequence integer not null, content blob not null,
   primary key (journal, sequence)) without rowid;
+create table if not exists acknowledged_before (journal text not null, day text not null, sequence integer not null,
+  primary key (journal, day)) without rowid;
 """
 
 

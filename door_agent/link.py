@@ -113,9 +113,9 @@ class Link:
         if self._client is not None:
             self._client.publish(topics.up(self._door, channel), msgspec.json.encode(body), qos=qos)
 
-    def send_events(self, contents: list[bytes]) -> None:
-        """Send journal events as their exact bytes."""
-        self.send("events", Events(events=[msgspec.Raw(content) for content in contents]), qos=1)
+    def send_events(self, contents: list[bytes], *, gone: Mapping[str, int] | None = None) -> None:
+        """Send journal events as their exact bytes, and up to where those of some journals are no longer here."""
+        self.send("events", Events(events=[msgspec.Raw(content) for content in contents], gone=dict(gone or {})), qos=1)
 
     def publish_status(self, status: Status) -> None:
         if self._client is not None:

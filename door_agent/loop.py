@@ -82,7 +82,8 @@ class Loop:
     def run(self) -> None:
         """Work until None is put in. Whatever ends it, the relay is off afterwards."""
         self._syncer = Syncer(self.parts.journal.file, self._on_disk, self._probed)
-        self._delivery = Delivery(self.parts.journal, self.parts.link.send_events)
+        journal, link = self.parts.journal, self.parts.link
+        self._delivery = Delivery(journal, lambda events: link.send_events(events, gone=journal.gone))
         self._effects = Effects(self.settings, self.parts, self.put, self._syncer.also)
         self._intake = Intake(self.parts.snapshots, self.parts.link, self.parts.clock, put=self.put, handle=self._handle)
         try:
@@ -303,8 +304,12 @@ class Loop:
 
     def _acknowledged(self, body: Acknowledgement) -> None:
         journal = self.parts.journal
+        clock = self.parts.clock
+        now = None if clock.quality() is ClockQuality.UNTRUSTED else clock.now()
         try:
-            gone = journal.acknowledge(body.journal, body.up_to, body.missing, forked=body.forked)
+            if body.again:
+                self._send_again(body)
+            gone = journal.acknowledge(body.journal, body.up_to, body.missing, forked=body.forked, now=now)
         except JournalUnwritable as error:
             self._handle(h.JournalReported(str(error), journal.sequence))
             return
@@ -312,6 +317,20 @@ class Loop:
             self._syncer.forgot(gone)
         self._delivery.acknowledged(self.parts.clock.monotonic(), journal=body.journal, missing=body.missing)
         if body.forked and body.journal == journal.id:
+            before = journal.id
+            self._start_new_journal()
+            self._handle(h.Noticed("journal_forked", True, f"the server held other events under numbers of {before}"))
+
+    def _send_again(self, body: Acknowledgement) -> None:
+        """Send what a server lost that was put back. Where some of it is not here any more, another journal makes that an end
+        which staff can close; and it is told of the certificate, which it may not know."""
+        whole = self.parts.journal.send_again(body.journal, body.up_to)
+        if whole is None:
+            return
+        _log.warning("the server was put back and asks again", journal=body.journal, from_number=body.up_to + 1, whole=whole)
+        self._delivery.connected()
+        self.parts.renewal.tell_again()
+        if not whole and body.journal == self.parts.journal.id:
             self._start_new_journal()
 
     def _start_new_journal(self) -> None:
@@ -325,4 +344,3 @@ class Loop:
         runs = tuple(replace(run, tap=None) for run in self.state.runs)
         self.state = replace(self.state, sequence=0, passes=(), runs=runs, hours_event=0, started_event=0)
         self._handle(h.Started(self.version, before))
-        self._handle(h.Noticed("journal_forked", True, f"the server held other events under numbers of {before}"))

@@ -121,7 +121,7 @@ def _loop(
     store = _snapshots(config, settings, folder)
     ends.callback(store.close)
     kept, mode_trouble = _kept(folder / "mode")
-    journal, journal_trouble = _journal(folder / "journal.sqlite", config.journal_events_max)
+    journal, journal_trouble = _journal(folder / "journal.sqlite", config)
     ends.callback(journal.close)
     state, deadline = _state(config, store.held, kept, journal), config.timing.journal_deadline_seconds
     loop = Loop(settings, state, version=version("hubkey"), journal_deadline_seconds=deadline)
@@ -276,12 +276,13 @@ def _state(config: Config, held: Held, kept: Kept, journal: Journal) -> State:
     )
 
 
-def _journal(file: Path, events_max: int) -> tuple[Journal, str | None]:
+def _journal(file: Path, config: Config) -> tuple[Journal, str | None]:
     """Return the journal, or one in memory and why: the door comes up, and its policy decides what opens."""
+    most, days, kept = config.journal_events_max, config.journal_keep_days, config.journal_kept_max
     try:
-        return Journal(file, events_max=events_max), None
+        return Journal(file, events_max=most, keep_days=days, kept_max=kept), None
     except JournalUnwritable as error:
-        return Journal(file, on_disk=False, events_max=min(events_max, _EVENTS_IN_MEMORY_MAX)), str(error)
+        return Journal(file, on_disk=False, events_max=min(most, _EVENTS_IN_MEMORY_MAX), keep_days=0), str(error)
 
 
 def _lies_aside(file: Path | None, why: str) -> str | None:

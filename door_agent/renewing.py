@@ -65,6 +65,7 @@ class Renewal:
         self._trying: tuple[Path, Certificate] | None = None
         self._try_until: float | None = None
         self._ask_at = 0.0
+        self._due = False
         self._raised: bool | None = None
 
     @property
@@ -81,9 +82,13 @@ class Renewal:
         if self._try_until is not None:
             if monotonic >= self._try_until:
                 self._go_back()
-        elif self._folder is not None and link_up and left < RENEW_BEFORE and monotonic >= self._ask_at:
+        elif self._folder is not None and link_up and (self._due or left < RENEW_BEFORE) and monotonic >= self._ask_at:
             self._ask_at = monotonic + ASK_AGAIN_SECONDS
             self._ask(self._folder)
+
+    def tell_again(self) -> None:
+        """Ask for the next certificate as soon as may be: a server that was put back may not know the one in use."""
+        self._due = True
 
     def taken(self, body: Renewed, monotonic: float) -> None:
         """Take what the server gave, if it is for the key that was asked with and for this door."""
@@ -145,7 +150,7 @@ class Renewal:
 
     def _has_taken_on(self, folder: Path, certificate: Certificate) -> None:
         self._folder, self._certificate, self._new_key = folder, certificate, None
-        self._try_until = None
+        self._try_until, self._due = None, False
         _log.info("certificate renewed", door=self._door, ends=certificate.not_valid_after_utc.isoformat())
 
     def _failed(self, why: str) -> None:
