@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from booking_server.config import BadConfiguration
 from booking_server.db import Database, one_at_a_time
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(database: Database) -> None:
@@ -38,7 +38,7 @@ def downgrade(database: Database, revision: str) -> None:
 def is_current(database: Database) -> bool:
     """Return whether this database has exactly the tables of this version."""
     with database.read() as tx:
-        return set(MigrationContext.configure(tx).get_current_heads()) == set(ScriptDirectory(str(_MIGRATIONS)).get_heads())
+        return set(MigrationContext.configure(tx).get_current_heads()) == set(ScriptDirectory(str(MIGRATIONS)).get_heads())
 
 
 def must_be_current(database: Database) -> None:
@@ -82,5 +82,5 @@ def _check_foreign_keys(connection: Connection) -> None:
 
 def _config(tx: Connection) -> Config:
     config = Config(attributes={"connection": tx})
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return config

@@ -33,3 +33,8 @@ def of_subject(tx: Connection, subject: str, *, limit: int = 50) -> list[Mapping
     """Return what was done to `subject`, newest first."""
     found = select(audit).where(audit.c.subject == subject).order_by(audit.c.id.desc()).limit(limit)
     return [dict(row) for row in tx.execute(found).mappings()]
+
+
+def newest_at(tx: Connection) -> datetime | None:
+    """Return when the last act was noted; None before the first."""
+    return tx.execute(select(audit.c.at).order_by(audit.c.id.desc()).limit(1)).scalar()
