@@ -92,8 +92,8 @@ def told(error: BaseException) -> dict[str, Any]:
 
 
 def _sentence(error: BaseException) -> str | None:
-    """Settings and files are the hub's own, and databases have codes without values; any other sentence stays out."""
-    if isinstance(error, BadConfiguration):
+    """Settings, files and code are the hub's own, and databases have codes without values; any other sentence stays out."""
+    if isinstance(error, BadConfiguration | TypeError | AttributeError | NameError | ImportError):
         return str(error)
     if isinstance(error, OSError):
         return error.strerror

@@ -25,7 +25,7 @@ from booking_server.doors.writer import Writer
 from booking_server.ledger import service as ledger
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Standing(Collector):
     """How doors, writer and rights stand. `seen` is the newest event so far: disagreements are counted from there on."""
 

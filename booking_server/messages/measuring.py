@@ -40,7 +40,7 @@ def waiting(tx: Connection) -> Waiting:
     return Waiting(count=row[0], oldest_at=row[1], trouble_since=row[2], trouble=tx.execute(last).scalar())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outbox(Collector):
     """How the outbox stands, looked up when somebody asks."""
 
