@@ -67,13 +67,14 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Seller(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who sends the invoices, as Finnish VAT law wants it on each."""
+    """Who sends the invoices, as Finnish VAT law wants it on each. `mails_invoices` is off where others send them."""
 
     name: str = ""
     address: str = ""
     business_id: str = ""
     iban: str = ""
     payment_term_days: Annotated[int, msgspec.Meta(ge=0, le=90)] = 14
+    mails_invoices: bool = True
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -193,7 +194,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 def load(path: Path) -> Config:
-    """Return the settings in `path`. Raise BadConfiguration."""
+    """Return the settings in `path`. Raise BadConfiguration, also where whoever asks could not write what the hub reads."""
+    config = read(path)
+    _check_owner(path, config)
+    return config
+
+
+def read(path: Path) -> Config:
+    """Return the settings in `path` for somebody who writes nothing as who they are. Raise BadConfiguration."""
     written = _read(path)
     try:
         config = msgspec.convert(written, Config)
@@ -201,7 +209,6 @@ def load(path: Path) -> Config:
         raise BadConfiguration(f"{path}: {explained(str(error), written, Config)}") from None
     _check_values(path, config)
     _check_demo(path, config)
-    _check_owner(path, config)
     return config
 
 
@@ -209,7 +216,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BadConfiguration(f"{path}: there are no settings yet; write them as docs/server.md shows") from None
+        raise BadConfiguration(f"{path}: there are no settings yet; make them with: sudo booking-server init") from None
     except OSError as error:
         raise BadConfiguration(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:

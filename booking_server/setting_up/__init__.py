@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""How a machine becomes a hub's server: five questions, each answer checked as it is given, then everything made and started."""
+"""How a machine becomes a hub's server: five questions, each answer checked as it is given, then all is made and started."""

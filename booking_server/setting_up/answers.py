@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What the five questions are answered with, and the settings file that comes of it: the shipped one with these values in it."""
+"""What the five questions are answered with, and the settings that come of it: the shipped file with these values in it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,9 @@ BROKER_PORT: Final = 8883
 PAGES_BEHIND_CADDY: Final = 8080
 _HTTPS: Final = 443
 _LINE = re.compile(r"^(?P<key>[a-z_]+) = (?P<value>\"[^\"]*\"|[^ #]+)(?P<gap> *)(?P<comment>#.*)?$")
+
+
+Values = dict[str, str | int]
 
 
 class Certificate(StrEnum):
@@ -33,6 +37,15 @@ class Address:
 
     host: str
     port: int = _HTTPS
+
+    @property
+    def is_name(self) -> bool:
+        """False of an IP address."""
+        try:
+            ip_address(self.host)
+        except ValueError:
+            return True
+        return False
 
     @property
     def url(self) -> str:
@@ -59,31 +72,32 @@ class Answers:
     administrator: Administrator
     mail: Mail | None
     mail_password: str = field(default="", repr=False)
+    broker_port: int = BROKER_PORT
 
     def settings(self, *, state_folder: Path, database: str | None) -> str:
         """Return the text of the settings file, comments and all."""
         return settings_text(self._values(state_folder, database or f"sqlite:///{state_folder / 'hub.sqlite'}"))
 
-    def _values(self, state_folder: Path, database: str) -> dict[str, dict[str, str | int]]:
-        top: dict[str, str | int] = {"name": self.name, "database": database, "state_folder": str(state_folder)}
-        values = {"": top, "web": self._web(), "broker": {"known_as": self.address.host, "port": BROKER_PORT}}
-        values["seller"] = {"name": self.name}
+    def _values(self, state_folder: Path, database: str) -> dict[str, Values]:
+        top: Values = {"name": self.name, "database": database, "state_folder": str(state_folder)}
+        broker: Values = {"known_as": self.address.host, "port": self.broker_port}
+        values: dict[str, Values] = {"": top, "web": self._web(), "broker": broker, "seller": {"name": self.name}}
         if self.mail is not None:
             mail = self.mail
             values["mail"] = {"server": mail.server, "port": mail.port, "security": mail.security, "user": mail.user}
             values["mail"] |= {"password_file": mail.password_file, "sender": mail.sender}
         return values
 
-    def _web(self) -> dict[str, str | int]:
+    def _web(self) -> Values:
         if self.certificate is Certificate.ACME:
             return {"host": "127.0.0.1", "port": PAGES_BEHIND_CADDY, "address": self.address.url}
-        own = {"host": "0.0.0.0", "port": self.address.port, "address": self.address.url}  # noqa: S104 - people's way in
+        own: Values = {"host": "0.0.0.0", "port": self.address.port, "address": self.address.url}  # noqa: S104 - people's way in
         if self.files is None:
             return {**own, "known_as": self.address.host}
         return {**own, "certificate": str(self.files[0]), "key": str(self.files[1])}
 
 
-def settings_text(values: dict[str, dict[str, str | int]]) -> str:
+def settings_text(values: dict[str, Values]) -> str:
     """Return the shipped settings with `values` (by section; "" is the top) in the place of theirs."""
     section, lines = "", []
     left = {(name, key): value for name, keys in values.items() for key, value in keys.items()}

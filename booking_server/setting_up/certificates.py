@@ -24,7 +24,9 @@ def read_certificate(file: Path, *, host: str, now: datetime) -> list[x509.Certi
     except OSError as error:
         raise Invalid("certificate", "{file} cannot be read ({why}).", file=file, why=error.strerror) from None
     except ValueError:
-        raise Invalid("certificate", "{file} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----).", file=file) from None
+        raise Invalid(
+            "certificate", "{file} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----).", file=file
+        ) from None
     names = _names(chain[0])
     if not any(_fits(name, host) for name in names):
         said = "{file} is a certificate for {names}, not for {host}: get one for {host}, or change the address."
@@ -97,5 +99,5 @@ def _in_force(file: Path, certificate: x509.Certificate, now: datetime) -> None:
     if now >= ends:
         raise Invalid("certificate", "{file} ended on {ends:%Y-%m-%d}: get a new one.", file=file, ends=ends)
     if now < begins:
-        said = "{file} begins on {begins:%Y-%m-%d %H:%M} UTC and this machine's clock says {now:%Y-%m-%d %H:%M}: is the clock right?"
+        said = "{file} begins on {begins:%Y-%m-%d %H:%M} UTC and the clock here says {now:%Y-%m-%d %H:%M}: is it right?"
         raise Invalid("certificate", said, file=file, begins=begins, now=now)

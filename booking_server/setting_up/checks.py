@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Checks an answer as it is given. What cannot work is Invalid, in one line that says what to do; what may be meant so is a warning.
+"""Checks an answer as it is given. What cannot work is Invalid: one line that says what to do. What may be meant is a warning.
 
 Nothing here changes anything, on this machine or elsewhere.
 """
@@ -49,7 +49,7 @@ def address(given: str) -> Address:
 def warnings_of(found: Address) -> list[str]:
     """Return what is odd about an address, each with what to do: it may still be meant so."""
     odd = []
-    if _is_ip(found.host):
+    if not found.is_name:
         odd.append(f"{found.host} is no name: people cannot use passkeys, and every door is enrolled anew if it changes.")
     try:
         leads_to = {str(entry[4][0]) for entry in socket.getaddrinfo(found.host, None, type=socket.SOCK_DGRAM)}
@@ -61,8 +61,8 @@ def warnings_of(found: Address) -> list[str]:
     return odd
 
 
-def port_is_free(port: int, *, why: str) -> None:
-    """Raise Invalid naming who holds a TCP port of this machine."""
+def port_is_free(port: int, *, why: str, unless: str = "") -> None:
+    """Raise Invalid naming who holds a TCP port of this machine, `unless` it is the program of this name."""
     for family, host in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104 - tried, and let go of
         try:
             with socket.socket(family) as probe:
@@ -75,8 +75,11 @@ def port_is_free(port: int, *, why: str) -> None:
         except OSError as error:
             if family == socket.AF_INET6 and error.errno != 98:  # EADDRINUSE; a machine without IPv6 has no such port to take
                 continue
-            said = "Port {port} ({why}) is taken{holder}: stop that, or choose another port in the address."
-            raise Invalid("port", said, port=port, why=why, holder=_holder(port)) from None
+            holder = _holder(port)
+            if unless and f" {unless} " in holder:
+                return
+            said = "Port {port} ({why}) is taken{holder}: stop that, or begin again with another port in the address."
+            raise Invalid("port", said, port=port, why=why, holder=holder) from None
 
 
 def administrator_name(given: str) -> str:
@@ -98,7 +101,9 @@ def mail_server(given: str) -> tuple[str, int | None]:
     text = given.strip().lower()
     host, port = _split(text, default=0)
     if not _is_host(host) or not 0 <= port <= 65535:
-        raise Invalid("mail", "{given} is no mail server; give its name, as in smtp.example.org or smtp.example.org:465.", given=text)
+        raise Invalid(
+            "mail", "{given} is no mail server; give its name, as in smtp.example.org or smtp.example.org:465.", given=text
+        )
     return host, port or None
 
 
@@ -122,7 +127,9 @@ def clock_can_be_right(now: datetime) -> None:
     """Raise Invalid where this program is younger than the clock's time: certificates and doors would go by a wrong one."""
     made = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
     if now < made:
-        said = "This machine's clock says {now:%Y-%m-%d %H:%M} UTC, which is past: set it (timedatectl set-ntp true), then again."
+        said = (
+            "This machine's clock says {now:%Y-%m-%d %H:%M} UTC, which is past: set it (timedatectl set-ntp true), then again."
+        )
         raise Invalid("clock", said, now=now)
 
 
@@ -160,7 +167,9 @@ def _is_here(ip: str) -> bool:
 def _holder(port: int) -> str:
     """Return " by nginx (process 812)", or nothing where the machine does not tell."""
     try:
-        told = subprocess.run(["ss", "-Hltnp", f"sport = :{port}"], capture_output=True, text=True, check=False, timeout=10).stdout
+        told = subprocess.run(
+            ["ss", "-Hltnp", f"sport = :{port}"], capture_output=True, text=True, check=False, timeout=10
+        ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""
     found = re.search(r'users:\(\("([^"]+)",pid=(\d+)', told)

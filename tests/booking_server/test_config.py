@@ -51,7 +51,7 @@ def test_a_bad_value_is_named_with_its_file(tmp_path: Path, good: str, bad: str,
 def test_missing_settings_are_told_by_what_to_write(tmp_path: Path) -> None:
     """No command makes the settings, so none is named: the page that shows them is."""
     with pytest.raises(
-        BadConfiguration, match=r"nowhere\.toml: there are no settings yet; write them as docs/server\.md shows"
+        BadConfiguration, match=r"nowhere\.toml: there are no settings yet; make them with: sudo booking-server init"
     ):
         load(tmp_path / "nowhere.toml")
 
