@@ -30,6 +30,7 @@ from booking_server.doors.holes import Holes
 from booking_server.doors.index import Index
 from booking_server.doors.measuring import ACKNOWLEDGED_SECONDS, ASK_SECONDS, ASKS, DROPPED, EVENTS
 from booking_server.doors.reading import Heard, Unreadable, read
+from booking_server.doors.recalls import Recalls
 from booking_server.doors.renewals import give_next
 from booking_server.doors.sending import Sender
 from booking_server.doors.snapshots import Snapshots
@@ -37,7 +38,7 @@ from booking_server.doors.statuses import Statuses
 from booking_server.doors.storing import Dropped, EventStore, Stored
 from booking_server.doors.writer import Shared, Taken, Work, Writer
 from booking_server.errors import NotFound
-from booking_server.ledger.ingest import Sent, count, wanted
+from booking_server.ledger.ingest import Sent, count, lost, wanted
 from booking_server.rotating import Keyring
 
 ASKS_REMEMBERED = 4096
@@ -71,7 +72,7 @@ class Receiver:
         self._parts = parts
         self._asked: OrderedDict[tuple[DoorId, str], None] = OrderedDict()
         self._told: set[tuple[str, str]] = set()
-        self._holes = Holes()
+        self._holes, self._recalls = Holes(), Recalls()
 
     def received(self, topic: str, content: bytes, retained: bool) -> None:  # noqa: FBT001
         """Take on one message."""
@@ -135,8 +136,23 @@ class Receiver:
             self._tell("simulated_door", door)
         self._parts.snapshots.reported(door, status)
         self._parts.announcer.reported(door, status, at)
-        if not retained and self._holes.is_stuck(door, status, at):
+        if not retained and self._recalls.is_due(door, status):
+            self._ask_for_lost(door, status)
+        elif not retained and self._holes.is_stuck(door, status, at):
             self._ask_for_missing(door, status)
+
+    def _ask_for_lost(self, door: DoorId, status: Status) -> None:
+        """Tell a door how far its journals are here: where this server was put back, that is less than it acknowledged."""
+        journal = status.journal or ""
+
+        def write(tx: Connection) -> list[Acknowledgement]:
+            try:
+                doors.door(tx, door)
+            except NotFound:
+                return []
+            return lost(tx, door_id=door, journal=journal)
+
+        self._put(Work(write=write, done=lambda said: self._acknowledge(door, said)))
 
     def _ask_for_missing(self, door: DoorId, status: Status) -> None:
         """Name to a door exactly what it tells of and has not sent; it may not know that it was lost on the way."""
@@ -164,8 +180,13 @@ class Receiver:
             EVENTS.inc(len(events.events))
             ACKNOWLEDGED_SECONDS.observe(self._parts.clock.monotonic() - came)
 
-        sent = Sent(door, [bytes(event) for event in events.events])
+        sent = Sent(door, [bytes(event) for event in events.events], events.gone)
         self._put(Shared(item=sent, write_all=self._parts.events.write_all, done=done))
+
+    def _acknowledge(self, door: DoorId, said: list[Acknowledgement]) -> None:
+        for one in said:
+            self._recalls.told(door, one.journal, one.up_to)
+            self._parts.sender.acknowledge(door, one)
 
     def _captured(self, door: DoorId, captured: Captured) -> None:
         try:

@@ -8,7 +8,7 @@ stay the same few: what makes a flood after a blackout short.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,17 +24,18 @@ from booking_server.ledger.deriving import Lookups, Stored, Target, date_for_goo
 from booking_server.ledger.rules import MISSING_MAX, up_to
 from booking_server.ledger.tables import counters, event_bytes, events, forks, journals
 
-__all__ = ["Lookups", "Sent", "Target", "count", "ingest", "ingest_all", "wanted"]
+__all__ = ["Lookups", "Sent", "Target", "count", "ingest", "ingest_all", "lost", "wanted"]
 
-MONOTONIC_MAX_MS = 10**13
+MONOTONIC_MAX_MS, SEQUENCE_MAX = 10**13, 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What one message of a door carried: events as their exact bytes."""
+    """What one message of a door carried: events as their exact bytes, and up to where it has those of a journal no more."""
 
     door_id: str
     contents: Sequence[bytes]
+    gone: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class _Journal:
     up_to: int
     last_seen: int
     complete_until: datetime | None = None
+    gone: int = 0
     forked: bool = False
     came: dict[int, EventHeader] = field(default_factory=dict)
 
@@ -83,6 +85,7 @@ def ingest_all(tx: Connection, lookups: Lookups, *, now: datetime, sent: Sequenc
     readable = [_readable(tx, message, now) for message in sent]
     known = _journals(tx, [came for message in readable for came in message], now)
     own = [[came for came in message if _own(tx, known, came, now)] for message in readable]
+    _note_gone(tx, known, sent)
     fresh = _fresh(tx, known, [came for message in own for came in message], now)
     stored = _store(tx, fresh, now)
     derive(tx, lookups, now=now, stored=stored, last_seen={journal: found.last_seen for journal, found in known.items()})
@@ -129,7 +132,7 @@ def _can_be_kept(header: EventHeader) -> bool:
 def _journals(tx: Connection, came: Iterable[_Came], now: datetime) -> dict[str, _Journal]:
     """Return the journals that these events name. A new one belongs to the door that first sent it."""
     named = {one.header.journal: one.door_id for one in reversed(list(came))}
-    kept = (journals.c.door_id, journals.c.up_to, journals.c.last_seen, journals.c.complete_until)
+    kept = (journals.c.door_id, journals.c.up_to, journals.c.last_seen, journals.c.complete_until, journals.c.gone)
     found = select(journals.c.journal, *kept)
     known = {row[0]: _Journal(*row[1:]) for row in tx.execute(found.where(journals.c.journal.in_(named)))} if named else {}
     new = [journal for journal in named if journal not in known]
@@ -145,6 +148,16 @@ def _own(tx: Connection, known: dict[str, _Journal], came: _Came, now: datetime)
         return True
     count(tx, "misaddressed_event", came.door_id, now)
     return False
+
+
+def _note_gone(tx: Connection, known: dict[str, _Journal], sent: Iterable[Sent]) -> None:
+    """Keep what a door itself has no more of its journals: what follows is acknowledged, though the hole before it stays."""
+    for message in sent:
+        for journal, up_to_here in message.gone.items():
+            found = known.get(journal)
+            if found is not None and found.door_id == message.door_id and found.gone < up_to_here <= SEQUENCE_MAX:
+                found.gone = up_to_here
+                tx.execute(update(journals).where(journals.c.journal == journal).values(gone=up_to_here))
 
 
 def _fresh(tx: Connection, known: dict[str, _Journal], came: Sequence[_Came], now: datetime) -> list[_Came]:
@@ -222,8 +235,9 @@ def _acknowledge(tx: Connection, journals_now: dict[str, _Journal]) -> dict[str,
             rows.append(
                 {"which": journal, "reached": reached, "last": last, "until": _complete_until(tx, journal, before, reached)}
             )
-        missing = _missing(reached, last - 1, known)
-        said[journal] = Acknowledgement(journal=journal, up_to=reached, missing=missing, forked=before.forked)
+        told = _told(reached, before.gone, known)
+        missing = _missing(told, last - 1, known)
+        said[journal] = Acknowledgement(journal=journal, up_to=told, missing=missing, forked=before.forked)
     if rows:
         values: dict[str, Any] = {
             "up_to": bindparam("reached"),
@@ -239,9 +253,30 @@ def wanted(tx: Connection, *, door_id: str, journal: str, last: int) -> Acknowle
     row = tx.execute(select(journals).where(journals.c.journal == journal)).one_or_none()
     if row is not None and row.door_id != door_id:
         return None
-    reached = 0 if row is None else row.up_to
-    missing = _missing(reached, last, _stored_after(tx, journal, reached))
-    return Acknowledgement(journal=journal, up_to=reached, missing=missing) if missing else None
+    said = Acknowledgement(journal=journal, up_to=0) if row is None else _as_stored(tx, row)
+    missing = _missing(said.up_to, last, _stored_after(tx, journal, said.up_to))
+    return msgspec.structs.replace(said, missing=missing) if missing else None
+
+
+def lost(tx: Connection, *, door_id: str, journal: str) -> list[Acknowledgement]:
+    """Return how far each journal of a door is here, for it to see what was acknowledged once and is here no more.
+
+    That is so after this server was put back from a backup. The last is `journal`, which the door writes now.
+    """
+    found = tx.execute(select(journals).where(journals.c.door_id == door_id).order_by(journals.c.first_at)).all()
+    said = [_as_stored(tx, row) for row in found if row.journal != journal]
+    now = next((_as_stored(tx, row) for row in found if row.journal == journal), Acknowledgement(journal=journal, up_to=0))
+    return [msgspec.structs.replace(one, again=True) for one in (*said, now)]
+
+
+def _as_stored(tx: Connection, row: Any) -> Acknowledgement:
+    stored = _stored_after(tx, row.journal, row.up_to) if row.gone > row.up_to else []
+    return Acknowledgement(journal=row.journal, up_to=_told(row.up_to, row.gone, stored))
+
+
+def _told(reached: int, gone: int, known: Iterable[int]) -> int:
+    """Return up to where a door need send nothing more: what is stored, and what it has no more."""
+    return up_to(known, gone) if gone > reached else reached
 
 
 def _missing(reached: int, last: int, known: Iterable[int]) -> list[int]:

@@ -66,6 +66,7 @@ journals = Table(
     Column("last_seen", Integer, nullable=False),
     Column("first_at", UtcDateTime, nullable=False),
     Column("complete_until", UtcDateTime, nullable=True),
+    Column("gone", Integer, nullable=False, server_default="0"),
 )
 
 taps = Table(
