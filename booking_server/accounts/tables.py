@@ -1,7 +1,19 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Accounts that sign in, what each may do and where, their sessions, and wrong tries."""
 
-from sqlalchemy import JSON, Boolean, CheckConstraint, Column, ForeignKey, Integer, String, Table, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+)
 
 from booking_server.db import UtcDateTime, metadata
 
@@ -24,7 +36,8 @@ account_roles = Table(
     Column("account_id", Integer, ForeignKey("accounts.id"), nullable=False, index=True),
     Column("role", String(20), nullable=False),
     Column("site_id", Integer, ForeignKey("sites.id"), nullable=True),
-    UniqueConstraint("account_id", "role", "site_id"),
+    Column("federated", Boolean, nullable=False, server_default="0"),
+    UniqueConstraint("account_id", "role", "site_id", "federated"),
     CheckConstraint("role in ('administrator', 'host', 'billing', 'caretaker', 'reports', 'member')", name="role"),
 )
 
@@ -50,4 +63,38 @@ sign_in_failures = Table(
     Column("at", UtcDateTime, nullable=False, index=True),
     Column("sign_in_name", String(200), nullable=False),
     Column("address", String(60), nullable=False),
+)
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", Integer, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("credential_id", String(1400), nullable=False, unique=True),
+    Column("user_handle", String(64), nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("transports", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime, nullable=True),
+)
+
+used_challenges = Table(
+    "used_challenges",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("until_at", UtcDateTime, nullable=False, index=True),
+)
+
+federated_links = Table(
+    "federated_links",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", Integer, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("issuer", String(300), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("linked_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime, nullable=False),
+    UniqueConstraint("issuer", "subject"),
 )
