@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Accounts that sign in, what each may do and where, their sessions, and wrong tries."""
+"""Accounts that sign in, what each may do and where, by which ways, their sessions and browsers, and wrong tries."""
 
 from sqlalchemy import (
     JSON,
@@ -63,6 +63,48 @@ sign_in_failures = Table(
     Column("at", UtcDateTime, nullable=False, index=True),
     Column("sign_in_name", String(200), nullable=False),
     Column("address", String(60), nullable=False),
+    Column("step", String(10), nullable=False, server_default="password"),
+    CheckConstraint("step in ('password', 'second', 'link')", name="step"),
+)
+
+second_factors = Table(
+    "second_factors",
+    metadata,
+    Column("account_id", Integer, ForeignKey("accounts.id"), primary_key=True),
+    Column("sealed_secret", LargeBinary, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", Integer, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("code_hash", String(64), nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("used_at", UtcDateTime, nullable=True),
+)
+
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("email", String(200), nullable=False),
+    Column("after", String(200), nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("until_at", UtcDateTime, nullable=False, index=True),
+    Column("used_at", UtcDateTime, nullable=True),
+)
+
+browsers = Table(
+    "browsers",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account_id", Integer, ForeignKey("accounts.id"), primary_key=True),
+    Column("first_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False, index=True),
 )
 
 passkeys = Table(
