@@ -46,9 +46,18 @@ class Building:
     """A hub's machines in one folder. `readers` names the doors that get a real pcscd reader; the others' are simulated."""
 
     def __init__(
-        self, *, at: datetime, database: str | None = None, readers: Sequence[str] = (), pulse_seconds: float = 3.0
+        self,
+        *,
+        at: datetime,
+        database: str | None = None,
+        readers: Sequence[str] = (),
+        pulse_seconds: float = 3.0,
+        server: Sequence[str | Path] = (SERVER,),
     ) -> None:
-        """Prepare an empty building whose clock says `at` (aware). `database` is an SQLAlchemy URL, SQLite if None."""
+        """Prepare an empty building whose clock says `at` (aware). `database` is an SQLAlchemy URL, SQLite if None.
+
+        `server` is the command that is its `booking-server`.
+        """
         self._stack = ExitStack()
         try:
             self.folder = _short_folder(self._stack)
@@ -64,7 +73,7 @@ class Building:
         self.broker_port, self.web_port = free_port(), free_port()
         self.database_url = database or f"sqlite:///{self.folder / 'hub.sqlite'}"
         self.doors: dict[str, Door] = {}
-        self._readers = frozenset(readers)
+        self._readers, self._server = frozenset(readers), server
         self._children: dict[str, Child] = {}
         self._pulse_seconds = pulse_seconds
         self._write_settings()
@@ -78,7 +87,7 @@ class Building:
     def command(self, *words: str | Path, stdin: str = "") -> str:
         """Run `booking-server` with `words` and return what it printed. Raise NotReady with its last line if it refuses."""
         told = subprocess.run(
-            [SERVER, "--config", self.settings, *words],
+            [*self._server, "--config", self.settings, *words],
             input=stdin,
             capture_output=True,
             text=True,
@@ -208,7 +217,7 @@ class Building:
         write_settings(self.settings, settings)
 
     def _start(self, name: str, *words: str) -> Child:
-        child = self.processes.start(name, [SERVER, "--config", self.settings, *words])
+        child = self.processes.start(name, [*self._server, "--config", self.settings, *words])
         self._children[name] = child
         return child
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,6 +30,7 @@ class Door:
 
     def __init__(self, folder: Path, processes: Processes, plug: Plug, room: CardRoom | None, **settings: object) -> None:
         """`folder` holds the door's files; `settings` replace what stands in its door.toml. Raise NotReady."""
+        self.agent: Sequence[str | Path] = (AGENT,)
         self.folder, self.id, self.plug = folder, folder.name, plug
         self.control = folder / "control"
         self.pins = PinHistory()
@@ -79,7 +80,7 @@ class Door:
         self.control.unlink(missing_ok=True)
         self._child = self._processes.start(
             f"door-{self.id}",
-            [AGENT, "--config", self.folder / "door.toml", "run"],
+            [*self.agent, "--config", self.folder / "door.toml", "run"],
             environment=self._room.environment if self._room else {},
         )
         self._child.wait_until(self._listens)

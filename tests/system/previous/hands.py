@@ -96,7 +96,7 @@ class Hands:
             found = commands.command(tx, command)
         return [found.done_at is not None, found.outcome]
 
-    def lock_down(self, on: bool) -> None:
+    def lock_down(self, on: bool) -> None:  # noqa: FBT001
         say = lock_down.lock_down if on else lock_down.lift
         with self.database.write() as tx:
             say(tx, HOST, now=self.clock.now(), site_id=self._site, reason="a test")
