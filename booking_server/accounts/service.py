@@ -30,15 +30,23 @@ HASHER = PasswordHasher()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Who signs in. `person_id` is the person that a member is; `has_password` is false of who signs in by other ways only."""
+    """Who signs in. `person_id` is the person that a member is; `has_password` is false of who signs in by other ways only.
+
+    `by_hand` are the roles that staff gave here, `federated` those that came with a sign-in elsewhere.
+    """
 
     id: int
     sign_in_name: str
     name: str
-    roles: frozenset[Holds]
+    by_hand: frozenset[Holds]
+    federated: frozenset[Holds]
     person_id: int | None
     closed: bool
     has_password: bool
+
+    @property
+    def roles(self) -> frozenset[Holds]:
+        return self.by_hand | self.federated
 
     def actor(self) -> Actor:
         return Actor(name=self.sign_in_name, roles=self.roles, account_id=self.id, person_id=self.person_id)
@@ -82,18 +90,32 @@ def add_account(
 
 
 def set_roles(tx: Connection, actor: Actor, *, now: datetime, account_id: int, roles: Collection[Holds]) -> Account:
-    """Let an account do just this from now on. An administrator of the hub may, but for their own. Raise Invalid; NotFound."""
+    """Let an account do just this from now on, beside what comes with its sign-in elsewhere. An administrator of the hub may,
+    but for their own. Raise Invalid; NotFound."""
     actor.must_be_everywhere()
     if actor.account_id == account_id:
         raise Invalid("roles", "You cannot change your own roles. Ask another administrator.")
     found = existing_account(tx, account_id)
     wanted = {(role, None if (role, None) in roles else site_id) for role, site_id in roles}
-    if not wanted:
+    if not wanted | found.federated:
         raise Invalid("roles", "Choose at least one role, or close the account.")
-    if wanted != found.roles:
+    if wanted != found.by_hand:
         _keep_roles(tx, account_id, wanted)
         held = sorted([role.value, site_id or 0] for role, site_id in wanted)
         audit.note(tx, actor, now=now, act="roles_set", subject=f"account:{account_id}", roles=held)
+    return existing_account(tx, account_id)
+
+
+def set_federated_roles(tx: Connection, *, now: datetime, account_id: int, roles: Collection[Holds]) -> Account:
+    """Let an account have just these roles from its sign-in elsewhere; what was given by hand stays. Raise NotFound.
+
+    No actor: the sign-in that is going on does it, by the hub's settings (federated.py).
+    """
+    found = existing_account(tx, account_id)
+    if frozenset(roles) != found.federated:
+        _keep_roles(tx, account_id, roles, federated=True)
+        held = sorted([role.value, site_id or 0] for role, site_id in roles)
+        audit.note(tx, found.actor(), now=now, act="federated_roles_set", subject=f"account:{account_id}", roles=held)
     return existing_account(tx, account_id)
 
 
@@ -156,9 +178,11 @@ def hash_password(password: str) -> str:
     return HASHER.hash(password)
 
 
-def _keep_roles(tx: Connection, account_id: int, roles: Collection[Holds]) -> None:
-    tx.execute(delete(account_roles).where(account_roles.c.account_id == account_id))
-    tx.execute(insert(account_roles), [{"account_id": account_id, "role": role.value, "site_id": site} for role, site in roles])
+def _keep_roles(tx: Connection, account_id: int, roles: Collection[Holds], *, federated: bool = False) -> None:
+    which = {"account_id": account_id, "federated": federated}
+    tx.execute(delete(account_roles).filter_by(**which))
+    if roles:
+        tx.execute(insert(account_roles), [{**which, "role": role.value, "site_id": site} for role, site in roles])
 
 
 def _change(tx: Connection, account_id: int, **values: object) -> None:
@@ -172,16 +196,17 @@ def _end_sessions(tx: Connection, now: datetime, account_id: int) -> None:
 
 def _accounts(tx: Connection, rows: Iterable[Row[Any]]) -> list[Account]:
     found = list(rows)
-    held: defaultdict[int, set[Holds]] = defaultdict(set)
+    held: defaultdict[tuple[int, bool], set[Holds]] = defaultdict(set)
     which = account_roles.c.account_id.in_([row.id for row in found])
     for row in tx.execute(select(account_roles).where(which)) if found else ():
-        held[row.account_id].add((Role(row.role), row.site_id))
+        held[row.account_id, row.federated].add((Role(row.role), row.site_id))
     return [
         Account(
             id=row.id,
             sign_in_name=row.sign_in_name,
             name=row.name,
-            roles=frozenset(held[row.id]),
+            by_hand=frozenset(held[row.id, False]),
+            federated=frozenset(held[row.id, True]),
             person_id=row.person_id,
             closed=row.closed,
             has_password=row.password_hash is not None,

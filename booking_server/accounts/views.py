@@ -123,7 +123,7 @@ def set_roles(account_id: int) -> Answer:
     form = Form.posted()
     try:
         with database().write() as tx:
-            held = {(role, site) for role, site in accounts.existing_account(tx, account_id).roles if role not in STAFF}
+            held = {(role, site) for role, site in accounts.existing_account(tx, account_id).by_hand if role not in STAFF}
             wanted = held | {_held(value) for value in form.values("roles")}
             changed = accounts.set_roles(tx, actor(), now=now(), account_id=account_id, roles=wanted)
     except Invalid as problem:
@@ -176,7 +176,7 @@ def _account_page(account_id: int, form: Form) -> str:
         sites = [(site.id, site.name) for site in places.sites(tx)]
         going_on = sessions.sessions_of(tx, now=now(), account_id=account_id)
     if not form.errors:
-        form = Form.empty(roles=[f"{role}:{site or ''}" for role, site in account.roles])
+        form = Form.empty(roles=[f"{role}:{site or ''}" for role, site in account.by_hand])
     where = [(None, gettext("The whole hub")), *sites]
     choices = [
         (name, [(f"{role}:{site_id or ''}", words[0]) for role, words in ROLES.items() if role in STAFF])
