@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What is kept of a person's accounts: their sessions, the ways to sign in, wrong tries. Secrets are never told."""
+"""What is kept of a person's accounts: their roles, sessions, browsers, ways to sign in, wrong tries. Secrets are never told.
+
+Every table of this noun that hangs on an account is told and dropped with it, without being named here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Table, delete, select, update
 
+from booking_server.accounts import tables
 from booking_server.accounts.tables import account_roles, accounts, sessions, sign_in_failures
 from booking_server.personal import Held, Who, told
+
+SECRET = {"password_hash", "code_hash", "credential_id", "user_handle", "last_step"}
+"""What is told to nobody, beside bytes: what proves who somebody is."""
+_HANGING = [table for table in vars(tables).values() if isinstance(table, Table) and "account_id" in table.c]
+_SECRET_IDS = {"sessions", "browsers"}
 
 
 def of_person(tx: Connection, person_id: int) -> Mapping[int, str]:
@@ -25,17 +34,19 @@ def names(tx: Connection) -> Mapping[str, str]:
 
 def about(tx: Connection, who: Who) -> Held:
     """Return a person's accounts, what they may do, where they are or were signed in, and wrong tries in their names."""
-    return {
-        "accounts": told(tx, accounts, accounts.c.id.in_(who.account_ids), but=("password_hash",)),
-        "account_roles": told(tx, account_roles, account_roles.c.account_id.in_(who.account_ids)),
-        "sessions": told(tx, sessions, sessions.c.account_id.in_(who.account_ids), but=("id",)),
-        "sign_in_failures": told(tx, sign_in_failures, sign_in_failures.c.sign_in_name.in_(who.sign_in_names)),
-    }
+    held = {"accounts": told(tx, accounts, accounts.c.id.in_(who.account_ids), but=SECRET)}
+    for table in _HANGING:
+        but = {*SECRET, "id"} if table.name in _SECRET_IDS else SECRET
+        held[table.name] = told(tx, table, table.c.account_id.in_(who.account_ids), but=but)
+    wrong = sign_in_failures.c.sign_in_name.in_(who.sign_in_names)
+    return held | {"sign_in_failures": told(tx, sign_in_failures, wrong)}
 
 
 def drop(tx: Connection, who: Who) -> int:
-    """Close a person's accounts for good and drop name, password, sessions and wrong tries; return how many had a name."""
-    tx.execute(delete(sessions).where(sessions.c.account_id.in_(who.account_ids)))
+    """Close a person's accounts for good, drop names, sessions, ways to sign in and wrong tries; return how many had a name."""
+    for table in _HANGING:
+        if table is not account_roles:
+            tx.execute(delete(table).where(table.c.account_id.in_(who.account_ids)))
     tx.execute(delete(sign_in_failures).where(sign_in_failures.c.sign_in_name.in_(who.sign_in_names)))
     dropped = 0
     for number in who.account_ids:

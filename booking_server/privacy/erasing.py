@@ -126,7 +126,7 @@ def _may_erase(tx: Connection, actor: Actor, person_id: int) -> Who:
 
 def _erase(tx: Connection, actor: Actor, *, now: datetime, config: Config, who: Who) -> Erasure:
     """Everything that ends is ended first, while names still stand; then what names is dropped."""
-    person, held = who.person_id, freezing.frozen(tx, now=now)
+    person, held = who.person_id, freezing.spans(tx, now=now)
     went = {
         "access": access.end(tx, actor, now=now, person_id=person),
         "keytags": tags.end(tx, actor, now=now, person_id=person),
@@ -136,7 +136,7 @@ def _erase(tx: Connection, actor: Actor, *, now: datetime, config: Config, who: 
     new_names = {name: accounts.dropped_name(number) for number, name in zip(who.account_ids, who.sign_in_names, strict=True)}
     went |= {
         "purposes": bookings.drop_purposes(tx, person),
-        "taps": forgetting.forget_person(tx, now=now, person_id=person, frozen=held),
+        "taps": forgetting.forget_person(tx, now=now, person_id=person, frozen=[span for _, span in held]),
         "links": links.forget(tx, now=now, days=config.privacy.contest_days, person_id=person),
         "accounts": accounts.drop(tx, who),
         "messages": messages.drop(tx, who),
@@ -150,12 +150,15 @@ def _erase(tx: Connection, actor: Actor, *, now: datetime, config: Config, who: 
     return Erasure(went=went, stays=tuple(stays))
 
 
-def _stays(tx: Connection, now: datetime, rules: Privacy, who: Who, held: list[forgetting.Frozen]) -> list[Stay]:
+def _stays(
+    tx: Connection, now: datetime, rules: Privacy, who: Who, held: list[tuple[freezing.Freeze, forgetting.Frozen]]
+) -> list[Stay]:
     """Say what is left that names the person, why, and until when."""
     found = [*_invoiced(tx, now, rules, who), *_entered(tx, now, rules, who)]
-    frozen, named = ledger.frozen_taps(tx, who.person_id, held), ledger.named_taps(tx, who.person_id)
+    named = ledger.named_taps(tx, who.person_id)
+    frozen = ledger.frozen_taps(tx, who.person_id, [span for _, span in held])
     if frozen:
-        until = max(one.kept_until for one in freezing.freezes(tx, now=now))
+        until = max(one.kept_until for one, span in held if ledger.frozen_taps(tx, who.person_id, [span]))
         found.append(Stay(what="taps", count=frozen, why="frozen", until=until))
     if named > frozen:
         longest = max((door.log_days for door in door_service.doors(tx)), default=PENDING_DAYS)

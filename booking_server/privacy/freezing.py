@@ -94,17 +94,25 @@ def freezes(tx: Connection, *, now: datetime, door_ids: Sequence[str] = ()) -> l
     return [one for one in known if now.astimezone(zones[one.door_id]).date() <= one.kept_until]
 
 
-def frozen(tx: Connection, *, now: datetime) -> list[Frozen]:
-    """Return what retention leaves alone now."""
-    zones = _zones(tx)
+def spans(tx: Connection, *, now: datetime) -> list[tuple[Freeze, Frozen]]:
+    """Return what retention leaves alone now, each with the instants that its days are at the door's site."""
+    zones, day = _zones(tx), timedelta(days=1)
     return [
-        Frozen(
-            one.door_id,
-            civil.utc(one.from_day, MIDNIGHT, zones[one.door_id]),
-            civil.utc(one.through_day + timedelta(days=1), MIDNIGHT, zones[one.door_id]),
+        (
+            one,
+            Frozen(
+                one.door_id,
+                civil.utc(one.from_day, MIDNIGHT, zones[one.door_id]),
+                civil.utc(one.through_day + day, MIDNIGHT, zones[one.door_id]),
+            ),
         )
         for one in freezes(tx, now=now)
     ]
+
+
+def frozen(tx: Connection, *, now: datetime) -> list[Frozen]:
+    """Return what retention leaves alone now."""
+    return [span for _, span in spans(tx, now=now)]
 
 
 def _zone(tx: Connection, door: doors.Door) -> ZoneInfo:
