@@ -22,7 +22,9 @@ from tests.system import parts
 from tests.system.processes import NotReady, Processes
 
 NAMES = {12: "bookworm", 13: "trixie"}
-_PACKAGES = "dbus,init-system-helpers,libccid,pcscd,polkitd,python3,python3-pyscard,systemd,systemd-sysv,udev,vsmartcard-vpcd"
+DOOR = "dbus,init-system-helpers,libccid,pcscd,polkitd,python3,python3-pyscard,systemd,systemd-sysv,udev,vsmartcard-vpcd"
+SERVER = "ca-certificates,caddy,dbus,init-system-helpers,iproute2,mosquitto,openssl,python3,systemd,systemd-sysv"
+"""What the packages of a door and of a server want of Debian, for they reach no network once they are up."""
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LAYERS = 'mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/changes,workdir=$2/work" "$2/root" && shift 2 && exec "$@"'
 
@@ -37,22 +39,22 @@ def why_not() -> str | None:
     return None
 
 
-def files_of(release: int) -> Path:
+def files_of(release: int, packages: str = DOOR) -> Path:
     """Return the folder with this Debian's files, fetched once if they are not here yet. Raise NotReady."""
-    named = hashlib.sha256(_PACKAGES.encode()).hexdigest()[:8]
+    named = hashlib.sha256(packages.encode()).hexdigest()[:8]
     folder = parts.UNPACKED / f"debian-{release}-{named}"
     parts.UNPACKED.mkdir(exist_ok=True)
     with folder.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.is_dir():
-            _fetch(release, folder)
+            _fetch(release, folder, packages)
     return folder
 
 
-def _fetch(release: int, folder: Path) -> None:
+def _fetch(release: int, folder: Path, packages: str) -> None:
     coming = folder.with_suffix(".coming")
     shutil.rmtree(coming, ignore_errors=True)
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={_PACKAGES}", NAMES[release], str(coming)]
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", NAMES[release], str(coming)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=parts.environment())
     if done.returncode:
         raise NotReady(f"Debian {release} could not be fetched: {done.stderr.strip()[-400:]}")
@@ -63,13 +65,20 @@ class Machine:
     """One Debian, as a context manager. `root` is where its files are seen from here while it is up."""
 
     def __init__(
-        self, release: int, folder: Path, processes: Processes, *, boot: bool = True, read_only: Sequence[str] = ()
+        self,
+        release: int,
+        folder: Path,
+        processes: Processes,
+        *,
+        packages: str = DOOR,
+        boot: bool = True,
+        read_only: Sequence[str] = (),
     ) -> None:
         """Bring it up, in `folder`. With `read_only` nothing in it can be written but the folders named. Raise NotReady."""
         for sub in ("changes", "work", "root"):
             (folder / sub).mkdir(parents=True, exist_ok=True)
         program = _boot(folder, read_only) if boot else ["chroot", f"{folder}/root", "sleep", "infinity"]
-        command = ["unshare", "-m", "sh", "-c", _LAYERS, "sh", str(files_of(release)), str(folder), *program]
+        command = ["unshare", "-m", "sh", "-c", _LAYERS, "sh", str(files_of(release, packages)), str(folder), *program]
         self._child = processes.start(f"debian-{release}", command, environment={"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})
         self._processes, self._boots = processes, boot
         self.pid = 0

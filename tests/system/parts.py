@@ -1,4 +1,4 @@
-"""Where the system's own parts are on this machine: broker, card daemon, database, browser.
+"""Where the system's own parts are on this machine: broker, card daemon, database, browser, web server.
 
 One place decides it for every test, the benchmarks and the demo: the PATH first, then /usr/sbin, then `.parts/bin`, where
 `make` unpacks what could not be installed. It only looks: it starts nothing, installs nothing, and never raises for a
@@ -35,6 +35,11 @@ def environment() -> dict[str, str]:
 def mosquitto() -> Path | None:
     """The MQTT broker, installed or unpacked."""
     return _program("mosquitto")
+
+
+def caddy() -> Path | None:
+    """The web server that gets certificates, installed or unpacked."""
+    return _program("caddy")
 
 
 def pcscd() -> Path | None:
