@@ -23,6 +23,7 @@ COMMANDS = {
     "doors": "booking_server.doors.command:doors",
     "forget": "booking_server.privacy.command:forget",
     "web": "booking_server.web.command:web",
+    "update": "booking_server.updating.command:update",
     "mail": "booking_server.messages.command:mail",
 }
 """Each command and where it lives: only what is called is imported, so that a help text needs no broker and no pages."""

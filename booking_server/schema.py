@@ -24,29 +24,50 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def upgrade(database: Database) -> None:
-    """Make every table and guard that is missing. Does nothing where all is there."""
+    """Make every table and guard that is missing. Does nothing where all is there. Raise BadConfiguration for a newer one."""
+    _must_not_be_newer(database)
     with _moving(database) as tx:
         command.upgrade(_config(tx), "head")
 
 
 def downgrade(database: Database, revision: str) -> None:
-    """Go back to `revision` ("0001"; "base" removes everything, with its data)."""
+    """Go back to `revision` ("0001"; "base" removes everything, with its data). Raise BadConfiguration for a newer database."""
+    _must_not_be_newer(database)
     with _moving(database) as tx:
         command.downgrade(_config(tx), revision)
 
 
+def revision(database: Database) -> str:
+    """Return the last move that this database has seen ("0011"); "" for an empty one."""
+    with database.read() as tx:
+        return MigrationContext.configure(tx).get_current_revision() or ""
+
+
 def is_current(database: Database) -> bool:
     """Return whether this database has exactly the tables of this version."""
-    with database.read() as tx:
-        return set(MigrationContext.configure(tx).get_current_heads()) == set(ScriptDirectory(str(MIGRATIONS)).get_heads())
+    return revision(database) == _known().get_current_head()
 
 
 def must_be_current(database: Database) -> None:
     """Raise BadConfiguration if this database has not exactly the tables of this version."""
+    _must_not_be_newer(database)
     if not is_current(database):
         raise BadConfiguration(
             f"database {database.engine.url} has not the tables of this version; run: booking-server database upgrade"
         )
+
+
+def _must_not_be_newer(database: Database) -> None:
+    found, known = revision(database), _known()
+    if found and found not in {script.revision for script in known.walk_revisions()}:
+        raise BadConfiguration(
+            f"database {database.engine.url} is of a newer version of the server (its tables are {found}, this version knows"
+            f" them up to {known.get_current_head()}); install that version again, or restore a backup made by this one"
+        )
+
+
+def _known() -> ScriptDirectory:
+    return ScriptDirectory(str(MIGRATIONS))
 
 
 @contextmanager

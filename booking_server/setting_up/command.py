@@ -194,6 +194,19 @@ def upgrade(config_file: Path) -> None:
     click.echo("database: ready")
 
 
+@database.command()
+@click.argument("revision")
+@click.pass_obj
+def downgrade(config_file: Path, /, *, revision: str) -> None:
+    """Take the database's tables back to REVISION, for a version that knows them so. What only newer tables hold is lost."""
+    found = Database(load(config_file).database)
+    try:
+        schema.downgrade(found, revision)
+    finally:
+        found.close()
+    click.echo(f"database: at {revision}")
+
+
 def _upgrade(config: Config) -> None:
     found = Database(config.database)
     try:
