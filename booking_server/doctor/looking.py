@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from sqlalchemy import make_url
 
 import booking_server
 from booking_server.broker.settings import broker_folder
 from booking_server.config import BadConfiguration, Config
 from booking_server.doctor.facts import BackupFact, FileFact, ProcessFact, Room
-from booking_server.doctor.stored import sqlite_file
 
 FILES_MAX = 20_000
 COMMANDS = ("web", "doors", "mail")
@@ -43,6 +43,12 @@ def rooms(config: Config) -> Iterator[Room]:
         if device not in seen:
             seen.add(device)
             yield room(what, folder)
+
+
+def sqlite_file(config: Config) -> Path | None:
+    """Return the file that the hub's database is; None for PostgreSQL."""
+    url = make_url(config.database)
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 
 def room(what: str, folder: Path) -> Room:

@@ -21,6 +21,7 @@ from booking_server import schema
 from booking_server.audit import service as audit
 from booking_server.config import Config
 from booking_server.doctor.facts import DatabaseFact, DoorFact, Outbox
+from booking_server.doctor.looking import sqlite_file
 from booking_server.doors import service as doors
 from booking_server.doors.showing import is_online
 from booking_server.ledger import service as ledger
@@ -47,12 +48,6 @@ def database_fact(config: Config, now: datetime) -> DatabaseFact:
         return DatabaseFact(where=where, trouble=_said(error))
     finally:
         engine.dispose()
-
-
-def sqlite_file(config: Config) -> Path | None:
-    """Return the file that the hub's database is; None for PostgreSQL."""
-    url = make_url(config.database)
-    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 
 def _engine(url: URL, file: Path | None) -> Engine:

@@ -24,6 +24,7 @@ from access_contract.vocabulary import DoorId
 from booking_server import metrics, schema
 from booking_server.config import BadConfiguration, Config, clock_of
 from booking_server.db import Database
+from booking_server.doctor.measuring import HubFigures
 from booking_server.doors import commands, knowing
 from booking_server.doors import service as doors
 from booking_server.doors.alarms import Alarms
@@ -131,6 +132,7 @@ class Hub:
         self._alarms.begin({DoorId(door): state.status for door, state in states.items()})
         self._snapshots.begin({DoorId(door): state.status for door, state in states.items()})
         self._wire.start(self._config.broker.host, self._config.broker.port, self._receiver.received)
+        metrics.look_up(HubFigures(self._config, self._clock, lambda: self._index.known.rights))
         metrics.look_up(
             Standing(
                 database=self._database,
