@@ -21,6 +21,8 @@ from booking_server.audit import service as audit
 from booking_server.bookings.rules import LONGEST, Booking, check_times, first_full
 from booking_server.bookings.tables import bookings
 from booking_server.errors import Invalid, NotFound
+from booking_server.messages import service as messages
+from booking_server.messages.service import Kind, Recipient
 from booking_server.people import service as people
 from booking_server.places import service as places
 
@@ -55,7 +57,7 @@ def book_space(
 
     Raise Invalid at "start" naming what is in the way, or at the field that is wrong; NotFound; NotAllowed.
     """
-    actor.must_act_for(person_id, Role.HOST, Role.BILLING)
+    _must_act(tx, actor, person_id, space_id)
     check_times(start_at, end_at, now)
     if len(purpose) > PURPOSE_LENGTH:
         raise Invalid("purpose", "The purpose is at most {length} characters long.", length=PURPOSE_LENGTH)
@@ -67,7 +69,9 @@ def book_space(
     number = _insert(tx, space, start_at, end_at, **who)
     access.note_change(tx, now=now, cause=f"booking:{number}", person_id=person_id)
     audit.note(tx, actor, now=now, act="space_booked", subject=f"booking:{number}", space_id=space_id, person_id=person_id)
-    return booking(tx, number)
+    made = booking(tx, number)
+    _tell(tx, now, Kind.BOOKING_MADE, made, purpose=made.purpose)
+    return made
 
 
 def cancel_booking(tx: Connection, actor: Actor, *, now: datetime, booking_id: int) -> Booking:
@@ -76,7 +80,7 @@ def cancel_booking(tx: Connection, actor: Actor, *, now: datetime, booking_id: i
     Raise Invalid once the booking has started: from then on it is used time. NotFound; NotAllowed.
     """
     found = booking(tx, booking_id)
-    actor.must_act_for(found.person_id, Role.HOST, Role.BILLING)
+    _must_act(tx, actor, found.person_id, found.space_id)
     if found.cancelled_at is not None:
         return found
     if found.start_at <= now:
@@ -84,6 +88,7 @@ def cancel_booking(tx: Connection, actor: Actor, *, now: datetime, booking_id: i
     tx.execute(update(bookings).where(bookings.c.id == booking_id).values(cancelled_at=now))
     access.note_change(tx, now=now, cause=f"booking:{booking_id}", person_id=found.person_id)
     audit.note(tx, actor, now=now, act="booking_cancelled", subject=f"booking:{booking_id}")
+    _tell(tx, now, Kind.BOOKING_CANCELLED, found, by_staff=actor.person_id != found.person_id)
     return booking(tx, booking_id)
 
 
@@ -132,6 +137,23 @@ def first_start(tx: Connection) -> datetime | None:
     return tx.execute(select(bookings.c.start_at).order_by(bookings.c.start_at).limit(1)).scalar()
 
 
+def _tell(tx: Connection, now: datetime, kind: Kind, one: Booking, **more: str | bool) -> None:
+    """Tell whose booking it is, wherever it came from: a desk may book and cancel for them."""
+    space = places.space(tx, one.space_id)
+    messages.put(
+        tx,
+        now=now,
+        kind=kind,
+        to=Recipient(person_id=one.person_id),
+        key=f"booking:{one.id}:{kind}",
+        space=space.name,
+        start_at=one.start_at,
+        end_at=one.end_at,
+        zone=places.site(tx, space.site_id).time_zone,
+        **more,
+    )
+
+
 def _insert(tx: Connection, space: places.Space, start_at: datetime, end_at: datetime, **row: object) -> int:
     try:
         with tx.begin_nested():
@@ -162,6 +184,13 @@ def _in_the_way(tx: Connection, space: places.Space, start_at: datetime, end_at:
 def _check_person(person: people.Person) -> None:
     if person.suspended_at is not None or person.ended_at is not None:
         raise Invalid("person_id", "{person} is suspended and cannot book. Resume the membership first.", person=person.name)
+
+
+def _must_act(tx: Connection, actor: Actor, person_id: int, space_id: int) -> None:
+    """Members book and cancel for themselves only; staff for everybody, at their own sites."""
+    actor.must_act_for(person_id, Role.HOST, Role.BILLING)
+    if actor.person_id != person_id:
+        actor.must_be_at(places.space(tx, space_id).site_id, Role.HOST, Role.BILLING)
 
 
 def _holding(tx: Connection, from_at: datetime, until_at: datetime, *more: ColumnElement[bool]) -> list[Booking]:

@@ -6,7 +6,7 @@ Only an access point that leads into a space is charged; one into a floor, a bui
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 
 from access_contract.messages import CommandDone
 from booking_server.bookings import service as bookings
-from booking_server.doors import commands
+from booking_server.doors import commands, denying
 from booking_server.doors import service as doors
-from booking_server.ledger.deriving import Target
+from booking_server.ledger.deriving import Denied, Target
 from booking_server.ledger.rules import Holding
 from booking_server.places import service as places
 from booking_server.tags import service as tags
@@ -48,6 +48,9 @@ class HubLookups:
 
     def command_done(self, tx: Connection, now: datetime, door_id: str, done: CommandDone) -> None:
         commands.command_done(tx, now=now, door_id=door_id, done=done)
+
+    def denied(self, tx: Connection, now: datetime, taps: Sequence[Denied]) -> None:
+        denying.tell(tx, now, taps)
 
 
 def _target(space: places.Space, zone: ZoneInfo) -> Target:

@@ -30,6 +30,8 @@ from booking_server.invoices.rules import Content, Party
 from booking_server.invoices.tables import invoice_lines, invoices, months
 from booking_server.invoices.waiting import Closing, DoorWait
 from booking_server.ledger import service as ledger
+from booking_server.messages import service as messages
+from booking_server.messages.service import Kind, Recipient
 from booking_server.people import service as people
 from booking_server.places import service as places
 
@@ -131,7 +133,7 @@ def month_state(tx: Connection, actor: Actor, *, month: str, now: datetime, demo
 
 def _standing(tx: Connection, actor: Actor, month: str, now: datetime, *, demo: bool) -> MonthState:
     """How a month stands, without what is due."""
-    actor.must_be(Role.BILLING)
+    actor.must_be_everywhere(Role.BILLING)
     rules.first_day(month)
     over_at = waiting.over_at(tx, month)
     closed = waiting.closings(tx)
@@ -151,7 +153,7 @@ def _standing(tx: Connection, actor: Actor, month: str, now: datetime, *, demo: 
 
 def months_so_far(tx: Connection, actor: Actor, *, now: datetime) -> list[MonthSoFar]:
     """Return the months from the first with use to the one that runs, newest first. Raise NotAllowed."""
-    actor.must_be(Role.BILLING)
+    actor.must_be_everywhere(Role.BILLING)
     closed = waiting.closings(tx)
     last = max(closed, default="")
     summed = select(invoices.c.month, func.count(), func.sum(invoices.c.gross_cents)).group_by(invoices.c.month)
@@ -218,7 +220,7 @@ def close_month(
     Raise Invalid at "seller" for settings that cannot send an invoice, at "month" for one that is not over or not the next,
     at "left_open" for a door that is not complete. NotAllowed.
     """
-    actor.must_be(Role.BILLING)
+    actor.must_be_everywhere(Role.BILLING)
     rules.first_day(month)
     one_at_a_time(tx, "invoices")
     if month not in waiting.closings(tx):
@@ -233,6 +235,8 @@ def close_month(
         issued_on = civil.vat_day(now, zone)
         due_on = issued_on + timedelta(days=seller.payment_term_days)
         numbers = _issue(tx, charges, month, sender, issued_on, due_on, demo=demo)
+        if seller.mails_invoices:
+            _tell(tx, now, month)
         if left:
             ledger.close_gaps(tx, left["doors"])
         ledger.settle(tx, rules.first_day(rules.month_after(month)))
@@ -327,6 +331,23 @@ def _line_row(invoice_id: int, position: int, charge: Charge) -> dict[str, Any]:
     }
 
 
+def _tell(tx: Connection, now: datetime, month: str) -> None:
+    """Have each customer of the month get their invoice by mail."""
+    for row in tx.execute(select(invoices).where(invoices.c.month == month)):
+        messages.put(
+            tx,
+            now=now,
+            kind=Kind.INVOICE_ISSUED,
+            to=Recipient(customer_id=row.customer_id),
+            key=f"invoice:{row.number}",
+            number=row.number,
+            month=row.month,
+            gross_cents=row.gross_cents,
+            due_on=row.due_on,
+            invoice_id=row.id,
+        )
+
+
 # --- what was issued -------------------------------------------------------------------------------------------------
 
 
@@ -341,14 +362,15 @@ def invoice(tx: Connection, actor: Actor, invoice_id: int) -> Invoice:
 
 def invoices_of_month(tx: Connection, actor: Actor, month: str) -> list[Invoice]:
     """Return the invoices of a closed month, by number. Raise NotAllowed."""
-    actor.must_be(Role.BILLING)
+    actor.must_be_everywhere(Role.BILLING)
     found = select(invoices).where(invoices.c.month == month).order_by(invoices.c.number)
     return [_invoice(row) for row in tx.execute(found)]
 
 
 def invoices_of_person(tx: Connection, actor: Actor, person_id: int) -> list[Invoice]:
     """Return the invoices to whoever pays for a person, newest first. Raise NotFound; NotAllowed."""
-    actor.must_be(Role.BILLING, Role.MEMBER)
+    if actor.person_id != person_id:
+        actor.must_be_everywhere(Role.BILLING)
     payer = people.person(tx, actor, person_id).customer_id
     found = select(invoices).where(invoices.c.customer_id == payer).order_by(invoices.c.number.desc())
     return [_invoice(row) for row in tx.execute(found)]

@@ -27,7 +27,20 @@ from booking_server.ledger.rules import Holding, Made, booking_of, dated, holder
 from booking_server.ledger.tables import entries, entry_people, event_bytes, events, taps
 
 MERGE_SPAN = timedelta(days=1)
+NEWS_SPAN = timedelta(minutes=10)
+"""How long a refusal is worth telling of: what a door delivers after a blackout is not."""
 _NUL = b"\\u0000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied:
+    """Somebody who was refused at an access point, and why."""
+
+    person_id: int
+    door_id: str
+    point: str
+    at: datetime
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +68,9 @@ class Lookups(Protocol):
         """Return which space each of these bookings holds; those that there are not are left out."""
 
     def command_done(self, tx: Connection, now: datetime, door_id: str, done: CommandDone) -> None: ...
+
+    def denied(self, tx: Connection, now: datetime, taps: Sequence[Denied]) -> None:
+        """Hear which people were just refused at a door; taps from before the last minutes are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +113,7 @@ def event_of(content: bytes) -> Event | None:
 def derive(tx: Connection, lookups: Lookups, *, now: datetime, stored: Sequence[Stored], last_seen: Mapping[str, int]) -> None:
     """Make what follows from the events just stored. `last_seen` is each journal's highest sequence before them."""
     late = {one.event.journal for one in stored if one.event.sequence <= last_seen[one.event.journal]}
-    entered = _tapped(tx, lookups, stored, _earlier(tx, late))
+    entered = _tapped(tx, lookups, now, stored, _earlier(tx, late))
     entered += _passed(tx, stored)
     add_again(tx, [one.event for one in stored])
     _enter(tx, lookups, entered)
@@ -121,7 +137,7 @@ def _earlier(tx: Connection, journals: Collection[str]) -> list[Event]:
 # --- taps ------------------------------------------------------------------------------------------------------------
 
 
-def _tapped(tx: Connection, lookups: Lookups, stored: Sequence[Stored], earlier: Sequence[Event]) -> list[_Tap]:
+def _tapped(tx: Connection, lookups: Lookups, now: datetime, stored: Sequence[Stored], earlier: Sequence[Event]) -> list[_Tap]:
     """Store the taps among these events; return those that are known to have been entered."""
     new = [one for one in stored if isinstance(one.event.what, Tapped)]
     if not new:
@@ -140,8 +156,20 @@ def _tapped(tx: Connection, lookups: Lookups, stored: Sequence[Stored], earlier:
     for one, row in zip(new, rows, strict=True):
         row["again"] = 0 if row["granted"] else again.get((one.event.journal, one.event.sequence), 0)
     tx.execute(insert(taps), rows)
+    if denied := [_denied(row) for row in rows if _is_news(row, now)]:
+        lookups.denied(tx, now, denied)
     counted = [(one, row) for one, row in zip(new, rows, strict=True) if row["outcome"] and Outcome(row["outcome"]).counts]
     return [_Tap(hash=one.hash, **{name: row[name] for name in _NAMES}) for one, row in counted]
+
+
+def _is_news(row: Mapping[str, Any], now: datetime) -> bool:
+    refused = not row["granted"] and row["person_id"] is not None and row["clock"] != ClockQuality.UNTRUSTED
+    return refused and abs(now - row["at"]) <= NEWS_SPAN
+
+
+def _denied(row: Mapping[str, Any]) -> Denied:
+    where = {name: row[name] for name in ("person_id", "door_id", "point", "at")}
+    return Denied(**where, reason=row["reason"] or "")
 
 
 _NAMES = ("event_id", "door_id", "point", "at", "granted", "cause", "simulated", "keytag_id", "person_id", "clock")

@@ -58,12 +58,12 @@ def composed(envelope: Envelope, text: Text, attached: Sequence[Attached] = ()) 
     mail["Subject"] = _line(text.subject)
     mail["Date"] = format_datetime(envelope.at)
     mail["Message-ID"] = message_id(envelope.key, sender.domain)
-    mail["Content-Language"] = envelope.language
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     if envelope.unsubscribe is not None:
         mail["List-Unsubscribe"] = f"<{envelope.unsubscribe}>"
     mail.set_content(text.body, charset="utf-8", cte="quoted-printable")
+    mail["Content-Language"] = envelope.language
     for one in attached:
         mail.add_attachment(one.pdf, maintype="application", subtype="pdf", filename=one.name)
     return Mail(sender.addr_spec, to.addr_spec, str(mail["Message-ID"]), mail.as_bytes())

@@ -15,7 +15,6 @@ class Kind(StrEnum):
     DENIED_TAP = "denied_tap"
     TAG_LOST = "tag_lost"
     BOOKING_MADE = "booking_made"
-    BOOKING_CHANGED = "booking_changed"
     BOOKING_CANCELLED = "booking_cancelled"
     INVOICE_ISSUED = "invoice_issued"
     NEW_SIGN_IN = "new_sign_in"
@@ -29,9 +28,8 @@ Fact = str | int | bool | datetime | date | None
 
 FACTS: Mapping[Kind, frozenset[str]] = {
     Kind.DENIED_TAP: frozenset({"door", "at", "zone", "reason", "next_at"}),
-    Kind.TAG_LOST: frozenset({"last_digits", "at", "why"}),
+    Kind.TAG_LOST: frozenset({"last_digits", "at"}),
     Kind.BOOKING_MADE: frozenset({"space", "start_at", "end_at", "zone", "purpose"}),
-    Kind.BOOKING_CHANGED: frozenset({"space", "start_at", "end_at", "zone", "was_space", "was_start_at", "was_end_at"}),
     Kind.BOOKING_CANCELLED: frozenset({"space", "start_at", "end_at", "zone", "by_staff"}),
     Kind.INVOICE_ISSUED: frozenset({"number", "month", "gross_cents", "due_on", "invoice_id"}),
     Kind.NEW_SIGN_IN: frozenset({"at", "device", "address"}),
@@ -43,8 +41,7 @@ FACTS: Mapping[Kind, frozenset[str]] = {
 """What must be known to say each kind: exactly these facts go to `service.put`. Instants are aware; `zone` names the site's."""
 
 CHOSEN = (
-    Kind.DENIED_TAP, Kind.TAG_LOST, Kind.BOOKING_MADE, Kind.BOOKING_CHANGED, Kind.BOOKING_CANCELLED, Kind.INVOICE_ISSUED,
-    Kind.NEW_SIGN_IN,
+    Kind.DENIED_TAP, Kind.TAG_LOST, Kind.BOOKING_MADE, Kind.BOOKING_CANCELLED, Kind.INVOICE_ISSUED, Kind.NEW_SIGN_IN,
 )  # fmt: skip
 """What a person may do without. Everything else is always sent, and so is NEW_SIGN_IN to somebody with a staff role."""
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from booking_server.messages.rules import FACTS, Fact, Kind, Recipient, give_up_after, stored
 from booking_server.messages.tables import messages
 
-__all__ = ["Kind", "Recipient", "put"]
+__all__ = ["Kind", "Recipient", "last_put", "put"]
 
 
 def put(tx: Connection, *, now: datetime, kind: Kind, to: Recipient, key: str, **facts: Fact) -> None:
@@ -42,6 +42,7 @@ def put(tx: Connection, *, now: datetime, kind: Kind, to: Recipient, key: str, *
     tx.execute(insert(messages).values(row).on_conflict_do_nothing(index_elements=["key"]))
 
 
-def was_put(tx: Connection, key: str) -> bool:
-    """True if a message with this key was put already."""
-    return tx.execute(select(messages.c.id).where(messages.c.key == key)).first() is not None
+def last_put(tx: Connection, kind: Kind, person_id: int) -> datetime | None:
+    """Return when a message of this kind was last put for a person; None if never."""
+    mine = (messages.c.person_id == person_id) & (messages.c.kind == kind.value)
+    return tx.execute(select(func.max(messages.c.put_at)).where(mine)).scalar()

@@ -22,6 +22,8 @@ from booking_server.db import among_pairs, one_at_a_time
 from booking_server.doors import service as doors
 from booking_server.errors import Invalid, NotFound
 from booking_server.keys import Vault
+from booking_server.messages import service as messages
+from booking_server.messages.service import Kind, Recipient
 from booking_server.people import service as people
 from booking_server.tags.tables import assignments, door_tags, exposures, keytags
 
@@ -104,7 +106,10 @@ def take_back_tag(tx: Connection, actor: Actor, *, now: datetime, keytag_id: int
 
 
 def block_tag(tx: Connection, actor: Actor, *, now: datetime, keytag_id: int, reason: str) -> Keytag:
-    """Let the keytag open nothing from now on, for a reason. Twice keeps the first. Raise Invalid at "reason"; NotFound."""
+    """Let the keytag open nothing from now on, and tell its holder. Twice keeps the first reason.
+
+    Raise Invalid at "reason"; NotFound; NotAllowed.
+    """
     actor.must_be(Role.HOST)
     found = tag(tx, keytag_id)
     if found.blocked_at is not None:
@@ -112,6 +117,9 @@ def block_tag(tx: Connection, actor: Actor, *, now: datetime, keytag_id: int, re
     reason = reason.strip()
     if not 1 <= len(reason) <= 200:
         raise Invalid("reason", "Say why in at most 200 characters, for instance: lost.")
+    if found.person_id is not None:
+        key, to = f"keytag:{found.id}:blocked:{now.isoformat()}", Recipient(person_id=found.person_id)
+        messages.put(tx, now=now, kind=Kind.TAG_LOST, to=to, key=key, last_digits=found.last_digits, at=now)
     return _set_blocked(tx, actor, found, now=now, at=now, reason=reason)
 
 
