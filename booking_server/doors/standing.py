@@ -4,7 +4,7 @@ for it. A label names a door, never a person."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -14,6 +14,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from access_contract.vocabulary import DoorId
 from booking_server.access import service as access
 from booking_server.clock import Clock
 from booking_server.db import Database
@@ -43,15 +44,13 @@ class Standing(Collector):
         yield _gauge("hubkey_broker_connected", "1 while the broker sends what doors write.", float(self.subscribed()))
         yield _gauge("hubkey_writer_waiting", "Pieces of work that wait for the writer; it takes 10 000.", self.writer.waiting)
         known, holders = self.snapshots.holders()
-        behind = len(self.index.known.rights) - len(holders)
-        yield _gauge("hubkey_doors_behind", "Doors that do not say that they hold what is right by now.", behind)
         try:
             with self.database.read() as tx:
-                yield from [*self._doors(tx), *self._told(tx, known)]
+                yield from [*self._doors(tx, frozenset(holders)), *self._told(tx, known)]
         except SQLAlchemyError as error:
             structlog.get_logger().warning("figures_cannot_be_read", exc_info=error)
 
-    def _doors(self, tx: Connection) -> Iterator[Metric]:
+    def _doors(self, tx: Connection, holders: Container[DoorId]) -> Iterator[Metric]:
         online = GaugeMetricFamily(
             "hubkey_door_online", "1 if the door was heard just now; absent before its first word.", labels=["door"]
         )
@@ -59,13 +58,16 @@ class Standing(Collector):
         waiting = GaugeMetricFamily(
             "hubkey_door_events_waiting", "Events that the door told of and the server has not acknowledged.", labels=["door"]
         )
-        states, now = doors.door_states(tx), self.clock.now()
+        states, now, behind = doors.door_states(tx), self.clock.now(), 0
         for door in self.index.known.rights:
             if (state := states.get(door)) is not None:
-                online.add_metric([door], float(is_online(state, now)))
+                is_there = is_online(state, now)
+                behind += is_there and door not in holders
+                online.add_metric([door], float(is_there))
                 attention.add_metric([door], len(state.status.attention))
                 waiting.add_metric([door], max(0, state.status.last_sequence - state.status.acknowledged))
         yield from (online, attention, waiting)
+        yield _gauge("hubkey_doors_behind", "Doors online that do not say that they hold what is right by now.", behind)
 
     def _told(self, tx: Connection, known: int) -> Iterator[Metric]:
         lag = access.latest_change(tx) - known
