@@ -24,9 +24,8 @@ Answer = str | Response | tuple[str, int]
 
 @pages.get("/doors/<door_id>/sign")
 def sign(door_id: str) -> Answer:
-    actor().must_be(Role.HOST)
     with database().read() as tx:
-        door = doors.door(tx, door_id)
+        door = doors.door_for(tx, actor(), door_id, Role.HOST, Role.CARETAKER)
     address = f"{request.url_root}why/{door.id}"
     return render_template("doors/sign.html", door=door, address=address, code=_code(address), help=config().help_at_doors)
 
@@ -41,7 +40,12 @@ def why(door_id: str) -> Answer:
         zone_name = "" if door is None else places.site(tx, door.site_id).time_zone
         tap = None if who is None or door is None else _last_tap(tx, who, door.id)
     return render_template(
-        "doors/why.html", name=None if door is None else door.name, tap=tap, zone_name=zone_name, help=config().help_at_doors
+        "doors/why.html",
+        name=None if door is None else door.name,
+        door_id=None if door is None else door.id,
+        tap=tap,
+        zone_name=zone_name,
+        help=config().help_at_doors,
     )
 
 

@@ -32,6 +32,7 @@ VIEWS = (
     "booking_server.today.views",
     "booking_server.people.views",
     "booking_server.accounts.views",
+    "booking_server.accounts.passkey_views",
     "booking_server.tags.views",
     "booking_server.access.views",
     "booking_server.places.views",
@@ -47,13 +48,21 @@ VIEWS = (
     "booking_server.bookings.views",
     "booking_server.billing.views",
     "booking_server.invoices.views",
+    "booking_server.privacy.views",
+    "booking_server.privacy.notice_views",
+    "booking_server.reports.views",
 )
 """The modules with pages, each with a blueprint named `pages`. One that is not there is left out."""
 
 BOX_ENDPOINTS = frozenset({"box_api.ask", "box_api.reveal", "box_api.standing"})
 """What a new box says before anybody knows it: no browser, no session, so no token either."""
+OTHER_WAYS_IN = frozenset({"passkeys.asking", "passkeys.sign_in", "federated.begin", "federated.back"})
 OPEN_ENDPOINTS = (
-    frozenset({"static", "signing_in.show", "signing_in.sign_in", "signing_in.language", "signs.why"}) | BOX_ENDPOINTS
+    frozenset(
+        {"static", "signing_in.show", "signing_in.sign_in", "signing_in.language", "signs.why", "notices.hub", "notices.door"}
+    )
+    | BOX_ENDPOINTS
+    | OTHER_WAYS_IN
 )
 FORM_BYTES_MAX = 64 * 1024
 

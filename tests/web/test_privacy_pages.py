@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Can anybody read what a door keeps of them, get it, see who looked, and can staff erase a person knowing what they do?"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from flask.testing import FlaskClient
+
+from booking_server.accounts import service as accounts
+from booking_server.actors import COMMAND_LINE, Role
+from booking_server.config import Config, Privacy, Seller
+from booking_server.privacy import asking
+from booking_server.privacy.notice_words import LANGUAGES, WORDS
+from booking_server.web.app import create_app
+from tests.booking_server.hub import PASSWORD, TAG
+from tests.system.desk import HOST as DEMO_HOST
+from tests.system.desk import Desk
+from tests.system.visitor import Visitor
+from tests.web.conftest import HOST, Served
+from tests.web.playing import PlayedDoor
+
+STATED = Privacy(
+    controller="Omnia",
+    address="Lehtimäentie 1, Espoo",
+    email="tietosuoja@example.org",
+    legal_basis={"fi": "Sopimus jäsenen kanssa.", "en": "The contract with the member."},
+    monitoring_basis={"fi": "Käsitelty yt-neuvottelukunnassa."},
+)
+
+
+@pytest.fixture
+def anybody(desk: Desk) -> FlaskClient:
+    """Somebody before a door, not signed in, in a hub that has stated what it must."""
+    site = desk.site("Omnia")
+    desk.door("front", "Front door", leads_into=site, log_named="always", log_reason="Two burglaries last winter.")
+    config = Config(database="", state_folder="/nowhere", language="fi", name="Omnia hub", privacy=STATED)
+    return create_app(desk.database, config, desk.keys, desk.clock).test_client()
+
+
+def test_the_notice_at_a_door_says_what_holds_there_in_three_languages(anybody: FlaskClient) -> None:
+    """Who answers, whether names are shown and why, for how long, the hub's own ground, in another language if it must."""
+    for language, ground in (("fi", "Sopimus"), ("sv", "Sopimus"), ("en", "The contract")):
+        page = anybody.get(f"/privacy/doors/front?language={language}", base_url="https://hub.example")
+        assert page.status_code == 200
+        title = WORDS[language]["title_door"]
+        for said in ("Omnia", "tietosuoja@example.org", "Two burglaries last winter.", ground, title, "30"):
+            assert said in page.text, (language, said)
+        assert f'lang="{language}"' in page.text
+
+
+def test_every_word_of_the_notices_is_there_in_each_language() -> None:
+    """The same sentences with the same figures in them, none left in English."""
+    keys = {name: WORDS["en"][name].count("{") for name in WORDS["en"]}
+    for language in LANGUAGES:
+        assert {name: words.count("{") for name, words in WORDS[language].items()} == keys
+        same = [name for name, words in WORDS[language].items() if language != "en" and words == WORDS["en"][name]]
+        assert same == []
+
+
+def test_what_the_hub_has_not_stated_is_said_to_be_missing(desk: Desk) -> None:
+    """No ground is made up; a door that is not there has the hub's notice and gives nothing away."""
+    config = Config(database="", state_folder="/nowhere", language="en", seller=Seller())
+    client = create_app(desk.database, config, desk.keys, desk.clock).test_client()
+    for path in ("/privacy", "/privacy/doors/none"):
+        page = client.get(f"{path}?language=en", base_url="https://hub.example").text
+        assert page.count("Not stated yet.") == 2
+        assert "Data protection in this hub" in page
+    assert client.get("/privacy/staff", base_url="https://hub.example").status_code == 303
+
+
+def _member(served: Served) -> tuple[int, Visitor]:
+    """Make Aino a member who has tapped, and sign her in."""
+    desk = served.desk
+    site = desk.site("Omnia")
+    studio = desk.space(site, "Studio", "co-creation")
+    desk.door("studio", "Studio", leads_into=studio, log_named="always", log_reason="Expensive tools.")
+    aino = desk.person("Aino Virtanen")
+    desk.tag(aino, TAG)
+    desk.grant(aino, studio, from_day=date(2026, 1, 1))
+    PlayedDoor(desk, "studio").tap(TAG)
+    with desk.database.write() as tx:
+        accounts.add_account(
+            tx,
+            COMMAND_LINE,
+            now=desk.clock.now(),
+            sign_in_name="aino",
+            name="Aino",
+            role=Role.MEMBER,
+            password=PASSWORD,
+            person_id=aino,
+        )
+    return aino, Visitor(served.address)
+
+
+def test_a_member_sees_who_looked_gets_everything_and_asks(served: Served) -> None:
+    """The host who saw her name in the list is named to her; her zip is all of hers; what she asks is answered on her page."""
+    aino, visitor = _member(served)
+    host = served.visitor(HOST)
+    host.see("/").must_say("Aino Virtanen")
+    host.see(f"/people/{aino}/taps")
+    page = visitor.post(visitor.see("/sign-in?next=/me/data"), "/sign-in", sign_in_name="aino", password=PASSWORD)
+    page.must_say("Heikki", "saw the name in the list of taps", "read the taps")
+    page = visitor.post(page, "/me/data/wishes", kind="correct", text="I am Aino Laine now.")
+    page.must_say("I am Aino Laine now.", "waits for an answer")
+    desk_page = host.see("/privacy/desk")
+    desk_page.must_say("I am Aino Laine now.", "Nothing was forgotten", "privacy.legal_basis")
+    with served.desk.database.read() as tx:
+        [wish] = asking.open_wishes(tx, DEMO_HOST)
+    host.post(desk_page, f"/wishes/{wish.id}", answer="Done.").must_say("Answered.")
+    visitor.see("/me/data").must_say("→ Done.")
