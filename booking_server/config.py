@@ -9,6 +9,7 @@ import tomllib
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -112,14 +113,30 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Federated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An OpenID Connect provider whose people may sign in. `roles` names, for a group of theirs, a role and where it holds."""
+    """An OpenID Connect provider whose people may sign in, as a school's accounts; none without `issuer`.
+
+    `name` stands on the button. `roles` names, for a group of theirs, a role, and where: "host", "caretaker@Espoo" (a site's
+    name); an administrator comes so only if it says "administrator". `members` says how people of the hub are known by their
+    accounts there: by a verified e-mail address, or only once they linked it themselves. `acr` are the classes that count as
+    two factors, beside an `amr` with "mfa"; with `trusted` every sign-in there does.
+    """
 
     issuer: str = ""
     client_id: str = ""
     client_secret_file: str = ""
-    name: str = ""
+    client_auth: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
+    name: Annotated[str, msgspec.Meta(max_length=60)] = ""
+    scopes: tuple[Annotated[str, msgspec.Meta(pattern=r"^[!#-\[\]-~]+$")], ...] = ("email", "profile")
     groups_claim: str = "groups"
     roles: dict[str, str] = {}
+    members: Literal["email", "linked"] = "email"
+    acr: list[str] = []
+    trusted: bool = False
+
+    def role_of(self, group: str) -> tuple[str, str]:
+        """Return the role that a group has, and the site's name; empty for the whole hub."""
+        role, _, site = self.roles[group].partition("@")
+        return role, site
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -128,6 +145,9 @@ class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     second_factor: Literal["staff", "nobody"] = "staff"
     federated: Federated = Federated()
 
+
+FEDERATED_ROLES = ("administrator", "host", "billing", "caretaker", "reports")
+"""What a group elsewhere may become here. Who is a member is known by the person, not by a group."""
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=3660)]
 Said = dict[Literal["fi", "sv", "en"], Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]]
@@ -236,6 +256,7 @@ def _check_values(path: Path, config: Config) -> None:
         raise BadConfiguration(f"{path}: web.{missing} is missing; certificate and key are set both, or neither")
     _check_metrics(path, config)
     _check_mail(path, config.mail)
+    _check_federated(path, config)
     if not config.folder.is_absolute():
         raise BadConfiguration(f"{path}: state_folder is {config.state_folder!r}; allowed is: a whole path, beginning with /")
     if not _is_zone(config.time_zone):
@@ -272,6 +293,29 @@ def _check_mail(path: Path, mail: Mail) -> None:
     if bool(mail.user) != bool(mail.password_file):
         missing = "password_file" if mail.user else "user"
         raise BadConfiguration(f"{path}: mail.{missing} is missing; user and password_file are set both, or neither")
+
+
+def _check_federated(path: Path, config: Config) -> None:
+    """A provider over plain HTTP could be anybody; an unknown role would be given to nobody, silently."""
+    federated, where = config.sign_in.federated, f"{path}: sign_in.federated"
+    if not federated.issuer:
+        return
+    found = urlsplit(federated.issuer)
+    plain = found.scheme == "http" and config.demo and is_loopback(found.hostname or "")
+    if not (found.scheme == "https" or plain) or not found.hostname or found.query or found.fragment:
+        raise BadConfiguration(
+            f"{where}.issuer is {federated.issuer!r}; allowed is the address that the provider calls itself by, with https://"
+        )
+    for key in ("client_id", "client_secret_file", "name"):
+        if not getattr(federated, key):
+            raise BadConfiguration(f"{where}.{key} is missing; issuer, client_id, client_secret_file and name are set together")
+    for group, held in federated.roles.items():
+        role, site = federated.role_of(group)
+        if role not in FEDERATED_ROLES or (not site and "@" in held):
+            raise BadConfiguration(
+                f"{where}.roles: {group!r} is {held!r}; allowed are {', '.join(FEDERATED_ROLES)},"
+                " alone or with @ and the name of a site"
+            )
 
 
 def _is_database(url: str) -> bool:
