@@ -20,6 +20,7 @@ from booking_server.people.service import Person
 from booking_server.places import service as places
 from booking_server.places.views import space_page
 from booking_server.web.forms import Form, show_day
+from booking_server.web.looking import looked
 from booking_server.web.request import actor, config, database, now
 from booking_server.web.wording import day as say_day
 from booking_server.web.wording import zone
@@ -156,6 +157,7 @@ def month_so_far(person: Person) -> MonthSoFar:
     with database().read() as tx:
         charges = billing.charges_of_person(tx, actor(), person_id=person.id, month=month, demo=config().demo)
         names = {space.area_id: space.name for space in places.spaces(tx)}
+    looked("month_seen", [person.id] if charges else [])
     return MonthSoFar(
         month=month,
         rows=_use_rows(charges, names),

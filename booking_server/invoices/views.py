@@ -14,8 +14,10 @@ from booking_server.invoices import service as invoices
 from booking_server.invoices.pdf import pdf_of
 from booking_server.invoices.service import Invoice
 from booking_server.invoices.text import text_of
+from booking_server.people import service as people
 from booking_server.people.service import Person
 from booking_server.web.forms import Form
+from booking_server.web.looking import looked
 from booking_server.web.request import actor, config, database, now
 
 pages = Blueprint("invoices", __name__, template_folder="templates")
@@ -57,13 +59,19 @@ def close(month: str) -> Answer:
 @pages.get("/invoices/<int:invoice_id>")
 def show(invoice_id: int) -> Answer:
     with database().read() as tx:
-        return render_template("invoices/invoice.html", invoice=invoices.invoice(tx, actor(), invoice_id))
+        found = invoices.invoice(tx, actor(), invoice_id)
+        page = render_template("invoices/invoice.html", invoice=found)
+    _looked(found)
+    return page
 
 
 @pages.get("/invoices/<int:invoice_id>.pdf")
 def pdf(invoice_id: int) -> Answer:
     language = _language()
     made = pdf_of(database(), actor(), invoice_id=invoice_id, language=language)
+    with database().read() as tx:
+        found = invoices.invoice(tx, actor(), invoice_id)
+    _looked(found)
     return _file(made, "application/pdf", invoice_id, language, "pdf")
 
 
@@ -71,8 +79,9 @@ def pdf(invoice_id: int) -> Answer:
 def text(invoice_id: int) -> Answer:
     language = _language()
     with database().read() as tx:
-        content = invoices.invoice(tx, actor(), invoice_id).content
-    return _file(text_of(content, language).encode(), "text/plain; charset=utf-8", invoice_id, language, "txt")
+        found = invoices.invoice(tx, actor(), invoice_id)
+    _looked(found)
+    return _file(text_of(found.content, language).encode(), "text/plain; charset=utf-8", invoice_id, language, "txt")
 
 
 @pages.app_template_global()
@@ -90,6 +99,13 @@ def _month_page(month: str, form: Form) -> str:
         made = invoices.invoices_of_month(tx, actor(), month)
         names = {door.id: door.name for door in doors.doors(tx)}
     return render_template("invoices/month.html", state=state, invoices=made, door_names=names, form=form)
+
+
+def _looked(invoice: Invoice) -> None:
+    """An invoice says which spaces were used on which days: who of the staff opened it is recorded for those it is about."""
+    with database().read() as tx:
+        payers = people.payers(tx)
+    looked("invoice_seen", [person for person, customer in payers.items() if customer == invoice.customer_id])
 
 
 def _language() -> str:

@@ -7,9 +7,10 @@ and what it has not stated is said to be missing, never made up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from booking_server.config import Config
 from booking_server.doors.service import Door
@@ -134,7 +135,7 @@ def _rights(config: Config, words: dict[str, str]) -> Section:
     return Section(heading=words["rights"], paragraphs=(words["rights_list"], complaint))
 
 
-def _said(sentences: dict[str, str], language: str, words: dict[str, str]) -> str:
+def _said(sentences: Mapping[Any, str], language: str, words: dict[str, str]) -> str:
     """The hub's own words in this language, else in another it has; never ours."""
     return sentences.get(language) or next(iter(sentences.values()), words["not_stated"])
 

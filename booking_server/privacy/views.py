@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -247,7 +247,7 @@ def _looks(tx: Connection, person_id: int) -> list[Look]:
     return _together(audits.looks(tx, subjects.who(tx, person_id)), names)[:LOOKS_SHOWN]
 
 
-def _together(looks: Iterable[audits.Look], names: dict[str, str]) -> list[Look]:
+def _together(looks: Iterable[audits.Look], names: Mapping[str, str]) -> list[Look]:
     """Make one line of all looks of one account, of one kind, on one day."""
     found: dict[tuple[str, str, object], Look] = {}
     for look in looks:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Today: taps as they happen, doors as they are, what needs a person, and the first steps of a new hub.
 
-It shows a name only where the ledger gives one.
+It shows a name only where the ledger gives one, and records who saw it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from flask import Blueprint, current_app, render_template, request
@@ -14,7 +14,7 @@ from flask_babel import get_locale
 from sqlalchemy import Connection
 from werkzeug.wrappers import Response
 
-from booking_server.actors import Role
+from booking_server.actors import STAFF, Role
 from booking_server.billing import service as billing
 from booking_server.doors import lock_down, showing
 from booking_server.doors import service as doors
@@ -22,6 +22,7 @@ from booking_server.ledger import service as ledger
 from booking_server.places import service as places
 from booking_server.tags import exposure
 from booking_server.today.first_steps import first_steps
+from booking_server.web.looking import looked
 from booking_server.web.request import actor, database, now
 from booking_server.web.wording import day, zone
 
@@ -48,10 +49,10 @@ class DoorShown:
 
 @pages.get("/")
 def show() -> Answer:
-    actor().must_be(Role.HOST, Role.BILLING)
+    actor().must_be(*STAFF)
     with database().read() as tx:
         taps = _taps(tx)
-        return render_template(
+        page = render_template(
             "today/today.html",
             steps=first_steps(tx, actor(), tapped=bool(taps)) if _may_see_taps() else (),
             taps=taps,
@@ -60,6 +61,8 @@ def show() -> Answer:
             newest=ledger.newest_event(tx),
             **_doors(tx),
         )
+    looked("seen_at_doors", _people(taps))
+    return page
 
 
 @pages.get("/today/taps")
@@ -69,26 +72,47 @@ def taps() -> Answer:
     after = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
     with database().read() as tx:
         newest = ledger.newest_event(tx)
-        same = (_may_see_taps(), str(get_locale()), after, newest, int(now().timestamp()))
-        return _once(same, lambda: render_template("today/taps.html", taps=_taps(tx), newest=newest, after=after, **_doors(tx)))
+        same = (
+            _may_see_taps(),
+            actor().sites(Role.HOST),
+            actor().sites(*STAFF),
+            str(get_locale()),
+            after,
+            newest,
+            int(now().timestamp()),
+        )
+
+        def make() -> tuple[str, frozenset[int]]:
+            found = _taps(tx)
+            page = render_template("today/taps.html", taps=found, newest=newest, after=after, **_doors(tx))
+            return page, _people(found)
+
+        page, named = _once(same, make)
+    looked("seen_at_doors", named)
+    return page
 
 
 @pages.get("/today/doors")
 def doors_now() -> Answer:
-    actor().must_be(Role.HOST, Role.BILLING)
+    actor().must_be(*STAFF)
     with database().read() as tx:
         return render_template("today/doors.html", **_doors(tx))
 
 
-def _once(same: tuple[object, ...], make: Callable[[], str]) -> str:
+def _once(same: tuple[object, ...], make: Callable[[], tuple[str, frozenset[int]]]) -> tuple[str, frozenset[int]]:
     """Return what was made for `same`, or make it: all open pages ask for the same list in the moment after a tap."""
-    made: dict[tuple[object, ...], str] = current_app.extensions.setdefault("today", {})
+    made: dict[tuple[object, ...], tuple[str, frozenset[int]]] = current_app.extensions.setdefault("today", {})
     found = made.get(same)
     if found is None:
         found = make()
         made.clear()
         made[same] = found
     return found
+
+
+def _people(taps: Iterable[ledger.Tap]) -> frozenset[int]:
+    """Return whose names stand in a list of taps."""
+    return frozenset(tap.person_id for tap in taps if tap.person_id is not None)
 
 
 def _may_see_taps() -> bool:
@@ -101,9 +125,10 @@ def _taps(tx: Connection) -> list[ledger.Tap]:
 
 def _doors(tx: Connection) -> dict[str, object]:
     states = doors.door_states(tx)
-    sites, words = places.sites(tx), lock_down.last_words(tx)
+    where = actor().sites(*STAFF)
+    sites, words = places.sites(tx, where), lock_down.last_words(tx)
     zones = {site.id: site.time_zone for site in sites}
-    known = doors.doors(tx)
+    known = [door for door in doors.doors(tx) if where is None or door.site_id in where]
     shown = [
         DoorShown(door, states.get(door.id), showing.is_online(states.get(door.id), now()), zones[door.site_id])
         for door in known
