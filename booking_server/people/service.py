@@ -23,7 +23,8 @@ from booking_server.errors import Invalid, NotFound
 from booking_server.people.tables import customers as customer_table
 from booking_server.people.tables import people as people_table
 
-LANGUAGES = ("fi", "en")
+LANGUAGES = ("fi", "sv", "en")
+"""What somebody may be written to in."""
 NAME_LENGTH = 200
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 

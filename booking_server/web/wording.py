@@ -22,6 +22,8 @@ from flask_babel import get_locale, gettext, lazy_gettext, ngettext
 from booking_server.web import request as state
 
 LANGUAGES = {"fi": "Suomi", "en": "English"}
+LETTER_LANGUAGES = {"fi": "Suomi", "sv": "Svenska", "en": "English"}
+"""What pages speak, and what mails do."""
 
 REASONS = {
     "tag_unknown": lazy_gettext("The keytag is not known here. Hand it out to a person first."),
@@ -136,4 +138,6 @@ def teach(app: Flask) -> None:
     """Give the templates these words."""
     spoken: list[Any] = [moment, exact, day, month, euros, percent, since, reason]
     app.jinja_env.filters.update({word.__name__: word for word in spoken}, machine=_machine)
-    app.jinja_env.globals.update(asset=asset, LANGUAGES=LANGUAGES, language=lambda: str(get_locale()))
+    app.jinja_env.globals.update(
+        asset=asset, LANGUAGES=LANGUAGES, LETTER_LANGUAGES=LETTER_LANGUAGES, language=lambda: str(get_locale())
+    )
