@@ -10,6 +10,7 @@ import os
 import subprocess
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -58,8 +59,11 @@ def _last() -> Record | None:
 
 def _go_on(found: Record, *, undo: bool) -> None:
     plan = found.plan
+    if main.is_running():
+        click.echo(f"The update from {plan.version_before} to {plan.version_after} is under way.")
+        _become("follow")
     click.echo(f"The update from {plan.version_before} to {plan.version_after} was interrupted ({found.stuck or found.step}).")
-    _hand_over(found.turned_back("taken back") if undo and found.can_turn_back else found)
+    _become("back" if undo else "follow")
 
 
 def _forward(config_file: Path, given: Path | None, *, yes: bool) -> None:
@@ -133,10 +137,14 @@ def _undo(found: Record | None, *, discard: bool, yes: bool) -> None:
 
 
 def _hand_over(begun: Record) -> None:
-    """Become what looks on: this program's own files are about to be replaced."""
     main.prepare(begun)
+    _become("follow")
+
+
+def _become(what: str) -> NoReturn:
+    """Become what looks on: this program's own files are about to be replaced."""
     program = main.FOLDER / "program"
-    os.execv("/usr/bin/python3", ["/usr/bin/python3", "-I", str(program), "follow"])  # noqa: S606 - the copy of ourselves
+    os.execv("/usr/bin/python3", ["/usr/bin/python3", "-I", str(program), what])  # noqa: S606 - the copy of ourselves
 
 
 _KEPT = """\

@@ -67,7 +67,7 @@ def put_back(database: dict[str, str], held: Path, user: Sequence[str]) -> None:
             with part.open("rb") as reading:
                 shutil.copyfileobj(reading, both)
         both.seek(0)
-        _run([*user, *words], database, stdin=both)
+        _run([*user, *words], database, stdin=both, stdout=subprocess.DEVNULL)
     (held / "both.sql").unlink()
 
 

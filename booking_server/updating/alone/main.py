@@ -56,8 +56,19 @@ def prepare(record: Record, folder: Path = FOLDER) -> None:
 
 
 def main(words: list[str]) -> int:
-    """`go` does what is to be done; `follow` has systemd do it and shows how it goes. Return the exit code."""
-    return {"go": go, "follow": follow}[words[0]](FOLDER)
+    """`go` does what is to be done; `follow` has systemd do it and shows how it goes; `back` does so after turning back.
+
+    Return the exit code.
+    """
+    return {"go": go, "follow": follow, "back": back}[words[0]](FOLDER)
+
+
+def back(folder: Path) -> int:
+    """Take back what was interrupted, if it still can be, and follow that."""
+    found = records.read(folder)
+    if found is not None and found.under_way and found.can_turn_back and not is_running():
+        records.write(folder, found.turned_back("taken back"))
+    return follow(folder)
 
 
 def go(folder: Path) -> int:
@@ -88,7 +99,7 @@ def follow(folder: Path) -> int:
             sys.stdout.flush()
         shown += len(whole)
         found = records.read(folder)
-        if not whole and (found is None or not found.under_way or not _runs()):
+        if not whole and (found is None or not found.under_way or not is_running()):
             break
         pause.wait(_FOLLOW_SECONDS)
     return 0 if found is not None and found.result in ("done", "undone") else 1
@@ -115,7 +126,8 @@ def _say(folder: Path, line: str) -> None:
         sys.stdout.flush()
 
 
-def _runs() -> bool:
+def is_running() -> bool:
+    """True while systemd has it done."""
     done = subprocess.run(["systemctl", "is-active", UNIT], capture_output=True, text=True, check=False)
     return done.stdout.strip() in ("active", "activating", "reloading")
 

@@ -33,9 +33,11 @@ def repack(package: str, to: Path) -> None:
     root = to.with_suffix(".files")
     shutil.rmtree(root, ignore_errors=True)
     (root / "DEBIAN").mkdir(parents=True)
-    for line in _said(["dpkg-query", "--listfiles", package]).splitlines():
-        if line.startswith("/") and line != "/.":
-            _take(Path(line), root / line.lstrip("/"))
+    lines = _said(["dpkg-query", "--listfiles", package]).splitlines()
+    files = [Path(line) for line in lines if line.startswith("/") and line != "/."]
+    folders = {file.parent for file in files}
+    for file in files:
+        _take(file, root / str(file).lstrip("/"), is_folder=file in folders)
     _control(package, root / "DEBIAN")
     coming = to.with_suffix(".coming")
     _said(["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", str(root), str(coming)])
@@ -84,8 +86,9 @@ def _unlocked(command: list[str]) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def _take(file: Path, to: Path) -> None:
-    if file.is_symlink():
+def _take(file: Path, to: Path, *, is_folder: bool) -> None:
+    """A folder of the package's may be a link on this machine, as /lib is."""
+    if file.is_symlink() and not is_folder:
         to.symlink_to(file.readlink())
     elif file.is_dir():
         to.mkdir(parents=True, exist_ok=True)

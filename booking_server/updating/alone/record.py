@@ -14,8 +14,8 @@ UNDO = ("stop", "copy_again", "downgrade", "undo_package", "undo_data", "undo_se
 STAY = ("start", "check")
 _STEPS = {"forward": FORWARD, "back": BACK, "undo": UNDO, "stay": STAY}
 _RESULTS = {"forward": "done", "back": "back", "undo": "undone", "stay": "unchanged"}
-UNTOUCHED = ("keep",)
-"""Steps after which nothing of the running hub has changed yet."""
+_RUNNING, _WHOLE = ("keep",), ("stop", "copy")
+"""Steps that fail while the hub still runs, and while nothing but its running has changed."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,9 @@ class Record:
 
     def turned_back(self, why: str) -> Record:
         """Return the record of going back to the version before, or of nothing to go back from."""
-        if self.way == "forward" and self.step in UNTOUCHED:
+        if self.way == "forward" and self.step in _RUNNING:
             return replace(self, why=why, result="unchanged")
-        if self.way == "undo":
+        if self.way == "undo" or self.step in _WHOLE:
             return replace(self, way="stay", step=STAY[0], why=why)
         return replace(self, way="back", step=BACK[0], why=why, stuck="")
 
