@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import ssl
+import warnings
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from booking_server.errors import Invalid
@@ -69,7 +71,8 @@ def warnings_of(chain: list[x509.Certificate], *, host: str, now: datetime) -> l
 
 def _known_roots() -> list[x509.Certificate]:
     context = ssl.create_default_context()
-    return [x509.load_der_x509_certificate(der) for der in context.get_ca_certs(binary_form=True)]
+    with warnings.catch_warnings(category=CryptographyDeprecationWarning, action="ignore"):  # about what Debian ships
+        return [x509.load_der_x509_certificate(der) for der in context.get_ca_certs(binary_form=True)]
 
 
 def _subject(host: str) -> x509.DNSName | x509.IPAddress:
