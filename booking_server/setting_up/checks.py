@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
-from booking_server.accounts.service import hash_password
+from booking_server.accounts.passwords import hash_password
 from booking_server.errors import Invalid
 from booking_server.setting_up.answers import Address
 
@@ -114,13 +114,13 @@ def mail_address(given: str) -> str:
     return given.strip()
 
 
-def there_is_room(folder: Path) -> None:
-    """Raise Invalid where the disk that `folder` is or will be on has no room for a hub to begin."""
+def there_is_room(folder: Path, needed: int = FREE_BYTES_MIN) -> None:
+    """Raise Invalid where the disk that `folder` is or will be on has not the bytes that a hub needs to begin."""
     there = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(there).free
-    if free < FREE_BYTES_MIN:
+    if free < needed:
         said = "The disk of {folder} has {free} MB left; a hub needs at least {needed} MB to begin. Make room first."
-        raise Invalid("disk", said, folder=folder, free=free // 1_000_000, needed=FREE_BYTES_MIN // 1_000_000)
+        raise Invalid("disk", said, folder=folder, free=free // 1_000_000, needed=needed // 1_000_000)
 
 
 def clock_can_be_right(now: datetime) -> None:
