@@ -50,6 +50,13 @@ def of_doors(state_folder: Path) -> dict[str, Lasting]:
     return found
 
 
+def issued_at(state_folder: Path) -> float:
+    """Return when a certificate was last issued to a client, as the file system counts; 0 if none was."""
+    with suppress(OSError):
+        return (state_folder / "authority" / "issued").stat().st_mtime
+    return 0.0
+
+
 def read(name: str, file: Path) -> Lasting | None:
     """Return the first certificate in a file; None where there is none."""
     with suppress(OSError, ValueError):

@@ -7,7 +7,7 @@ The process that speaks with the doors tells them, for it always runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime
 from math import inf
 from pathlib import Path
 from threading import Lock
@@ -21,17 +21,18 @@ from booking_server.config import Config
 from booking_server.doctor import looking
 
 _DAY_SECONDS = 86_400
-CERTIFICATES_EVERY = timedelta(hours=1)
-"""A thousand doors' certificates are not read at every look."""
 
 
 class HubFigures(Collector):
-    """How backup, disks and certificates stand, looked up when somebody asks."""
+    """How backup, disks and certificates stand, looked up when somebody asks.
+
+    A thousand doors' certificates are read anew once a day, and when one was issued.
+    """
 
     def __init__(self, config: Config, clock: Clock, doors_in_use: Callable[[], Container[str]]) -> None:
         self._config, self._clock, self._doors_in_use = config, clock, doors_in_use
         self._ends: dict[tuple[str, str], datetime] = {}
-        self._read_at: datetime | None = None
+        self._known: tuple[float, date] | None = None
         self._one_at_a_time = Lock()
 
     def collect(self) -> Iterator[Metric]:
@@ -65,8 +66,9 @@ class HubFigures(Collector):
             labels=["kind", "name"],
         )
         with self._one_at_a_time:
-            if self._read_at is None or now - self._read_at >= CERTIFICATES_EVERY or now < self._read_at:
-                self._ends, self._read_at = dict(self._all()), now
+            known = (expiring.issued_at(self._config.folder), now.date())
+            if known != self._known:
+                self._ends, self._known = dict(self._all()), known
             ends = dict(self._ends)
         for (kind, name), until in ends.items():
             days.add_metric([kind, name], (until - now).total_seconds() / _DAY_SECONDS)
