@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     DateTime,
@@ -28,6 +29,7 @@ from sqlalchemy import (
     make_url,
     or_,
     select,
+    text,
 )  # fmt: skip
 from sqlalchemy.types import TypeDecorator
 
@@ -105,6 +107,19 @@ def one_at_a_time(tx: Connection, what: str) -> None:
     """
     if tx.dialect.name == "postgresql":
         tx.execute(select(func.pg_advisory_xact_lock(func.hashtext(what))))
+
+
+def count_on_after(tx: Connection, column: Column[Any], number: int) -> None:
+    """Have the next row of a counted key get a number larger than `number`, and than any that it had."""
+    names = {"t": column.table.name, "c": column.name}
+    if tx.dialect.name == "sqlite":
+        known = tx.execute(text("update sqlite_sequence set seq = max(seq, :n) where name = :t"), {**names, "n": number})
+        if not known.rowcount:
+            tx.execute(text("insert into sqlite_sequence(name, seq) values (:t, :n)"), {**names, "n": number})
+        return
+    sequence = tx.execute(text("select pg_get_serial_sequence(:t, :c)"), names).scalar_one()
+    told = f"select setval(:s, greatest(:n, (select last_value from {sequence})))"  # noqa: S608 - the database's own name
+    tx.execute(text(told), {"s": sequence, "n": number})
 
 
 def among_pairs(

@@ -56,6 +56,14 @@ def drop_old(folder: Path, *, now: datetime) -> Keys:
     return load_keys(folder)
 
 
+def count_on(folder: Path, *, now: datetime) -> None:
+    """Let the keys be as they are, under a number that no door was told yet: what it was told since a backup counts less."""
+    keys = folder / "keys"
+    with alone(keys):
+        stands = rotation(keys)
+        _settle(keys, msgspec.structs.replace(stands, number=_number(stands, now)))
+
+
 class Keyring:
     """The keys that a running process works with. `keys` is whole at any time; one thread calls `refresh`."""
 

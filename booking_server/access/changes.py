@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, insert, select
 
 from booking_server.access.tables import rights_changes
+from booking_server.db import count_on_after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,15 @@ def note_change(tx: Connection, *, now: datetime, cause: str, person_id: int | N
     """
     row = {"at": now, "cause": cause, "person_id": person_id, "door_id": door_id}
     return int(tx.execute(insert(rights_changes).values(row).returning(rights_changes.c.number)).scalar_one())
+
+
+def go_on_after(tx: Connection, *, now: datetime, number: int) -> int:
+    """Add a change for everyone whose number is larger than `number` and any before, and return it.
+
+    For a database that was put back from a backup: doors refuse snapshots that are older than the one they hold.
+    """
+    count_on_after(tx, rights_changes.c.number, number)
+    return note_change(tx, now=now, cause="restored")
 
 
 def latest_change(tx: Connection) -> int:

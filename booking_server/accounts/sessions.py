@@ -50,19 +50,20 @@ class Session:
 
 def begin(tx: Connection, *, now: datetime, account_id: int, how: Collection[str], address: str, device: str) -> str:
     """Sign an account in and return the token that its browser is to keep. The caller has checked what proves it."""
-    token, staff = secrets.token_urlsafe(32), accounts.existing_account(tx, account_id).actor().is_staff
+    token, who = secrets.token_urlsafe(32), accounts.existing_account(tx, account_id).actor()
     row = {
         "id": id_of(token),
         "account_id": account_id,
         "begun_at": now,
         "seen_at": now,
         "confirmed_at": now,
-        "until_at": now + (STAFF_LIFE if staff else MEMBER_LIFE),
+        "until_at": now + (STAFF_LIFE if who.is_staff else MEMBER_LIFE),
         "how": sorted(how),
         "address": address[:60],
         "device": device[:200],
     }
     tx.execute(insert(sessions).values(row))
+    audit.note(tx, who, now=now, act="signed_in", subject=f"account:{account_id}", how=sorted(how))
     return token
 
 
@@ -101,6 +102,21 @@ def end(tx: Connection, *, now: datetime, session_id: str) -> None:
     tx.execute(update(sessions).where((sessions.c.id == session_id) & sessions.c.ended_at.is_(None)).values(ended_at=now))
 
 
+def end_one(tx: Connection, actor: Actor, *, now: datetime, account_id: int, session_id: str) -> None:
+    """End one of an account's sessions, one's own or as an administrator of the hub. Raise NotAllowed."""
+    if actor.account_id != account_id:
+        actor.must_be_everywhere()
+    which = (sessions.c.account_id == account_id) & (sessions.c.id == session_id) & sessions.c.ended_at.is_(None)
+    tx.execute(update(sessions).where(which).values(ended_at=now))
+    audit.note(tx, actor, now=now, act="sessions_ended", subject=f"account:{account_id}", count=1)
+
+
+def add_proof(tx: Connection, *, session_id: str, how: str) -> None:
+    """Note that who is signed in has proven who they are in one more way."""
+    row = tx.execute(select(sessions.c.how).where(sessions.c.id == session_id)).one()
+    tx.execute(update(sessions).where(sessions.c.id == session_id).values(how=sorted({*row.how, how})))
+
+
 def end_all(tx: Connection, actor: Actor, *, now: datetime, account_id: int, but: Sequence[str] = ()) -> int:
     """End an account's sessions, one's own or as an administrator of the hub, and return how many. Raise NotAllowed."""
     if actor.account_id != account_id:
@@ -109,6 +125,11 @@ def end_all(tx: Connection, actor: Actor, *, now: datetime, account_id: int, but
     ended = tx.execute(update(sessions).where(which).values(ended_at=now)).rowcount
     audit.note(tx, actor, now=now, act="sessions_ended", subject=f"account:{account_id}", count=ended)
     return ended
+
+
+def end_everywhere(tx: Connection) -> None:
+    """End every session of everybody: in a database that was put back, those that were ended since would stand again."""
+    tx.execute(delete(sessions))
 
 
 def forget_over(tx: Connection, *, before: datetime) -> int:

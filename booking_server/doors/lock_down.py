@@ -17,6 +17,7 @@ from access_contract.vocabulary import DoorMode
 from booking_server.access import changes
 from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
+from booking_server.db import count_on_after
 from booking_server.doors import service as doors
 from booking_server.doors.tables import lock_downs
 from booking_server.errors import Invalid
@@ -55,6 +56,11 @@ def last_words(tx: Connection) -> dict[int, Word]:
     return {row.site_id: Word(**row._mapping) for row in tx.execute(select(lock_downs).order_by(lock_downs.c.number))}
 
 
+def go_on_after(tx: Connection, number: int) -> None:
+    """Have the next word get a larger number than this. Doors obey no word whose number they had already."""
+    count_on_after(tx, lock_downs.c.number, number)
+
+
 def for_door(word: Word | None) -> LockDown | None:
     """Return the word as a door of the site is told it."""
     return None if word is None else LockDown(number=word.number, on=word.on)
@@ -68,7 +74,7 @@ def has_obeyed(word: Word, state: doors.DoorState | None) -> bool:
 
 
 def _say(tx: Connection, actor: Actor, *, now: datetime, site_id: int, on: bool, reason: str) -> Word:
-    actor.must_be(Role.HOST)
+    actor.must_be_at(site_id, Role.HOST)
     places.site(tx, site_id)
     why = audit.reason_given(reason)
     before = last_word(tx, site_id)

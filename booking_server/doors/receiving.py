@@ -138,19 +138,18 @@ class Receiver:
         self._parts.announcer.reported(door, status, at)
         if not retained and self._recalls.is_due(door, status):
             self._ask_for_lost(door, status)
-        elif not retained and self._holes.is_stuck(door, status, at):
+        if not retained and self._holes.is_stuck(door, status, at):
             self._ask_for_missing(door, status)
 
     def _ask_for_lost(self, door: DoorId, status: Status) -> None:
         """Tell a door how far its journals are here: where this server was put back, that is less than it acknowledged."""
-        journal = status.journal or ""
 
         def write(tx: Connection) -> list[Acknowledgement]:
             try:
                 doors.door(tx, door)
             except NotFound:
                 return []
-            return lost(tx, door_id=door, journal=journal)
+            return lost(tx, door_id=door, journal=status.journal or "", acknowledged=status.acknowledged)
 
         self._put(Work(write=write, done=lambda said: self._acknowledge(door, said)))
 

@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Row, func, insert, select
 from booking_server import civil
 from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
+from booking_server.backups import service as backups
 from booking_server.billing.rules import Charge, vat_of
 from booking_server.config import Seller
 from booking_server.db import one_at_a_time
@@ -228,6 +229,7 @@ def close_month(
         sender = rules.seller_party(seller)
         zone = waiting.home_zone(tx)
         left = _check_closing(_standing(tx, actor, month, now, demo=demo), left_open.strip(), zone)
+        backups.next_invoice(tx)
         newest = ledger.newest_entry(tx)
         charges = waiting.charges(tx, actor, month, demo=demo)
         row = {"month": month, "closed_at": now, "closed_by": actor.name, "left_open": left, "newest_entry": newest}
@@ -273,11 +275,16 @@ def _check_closing(state: MonthState, reason: str, zone: ZoneInfo) -> dict[str, 
     return {"reason": reason, "doors": until, "lost": {door.door_id: door.lost for door in state.missing if door.lost}}
 
 
+def last_number(tx: Connection) -> int:
+    """Return the number of the last invoice that is here; 0 before the first."""
+    return int(tx.execute(select(func.max(invoices.c.number))).scalar() or 0)
+
+
 def _issue(
     tx: Connection, charges: list[Charge], month: str, sender: Party, issued_on: date, due_on: date, *, demo: bool
 ) -> list[int]:
     names = {space.area_id: space.name for space in places.spaces(tx)}
-    number = int(tx.execute(select(func.max(invoices.c.number))).scalar() or rules.FIRST_NUMBER - 1)
+    number = max(last_number(tx) or rules.FIRST_NUMBER - 1, backups.next_invoice(tx) - 1)
     numbers = []
     for customer_id, own in _by_customer(charges):
         number += 1

@@ -258,15 +258,17 @@ def wanted(tx: Connection, *, door_id: str, journal: str, last: int) -> Acknowle
     return msgspec.structs.replace(said, missing=missing) if missing else None
 
 
-def lost(tx: Connection, *, door_id: str, journal: str) -> list[Acknowledgement]:
-    """Return how far each journal of a door is here, for it to see what was acknowledged once and is here no more.
+def lost(tx: Connection, *, door_id: str, journal: str, acknowledged: int) -> list[Acknowledgement]:
+    """Return how far the journals of a door are here, for it to see what was acknowledged once and is here no more.
 
-    That is so after this server was put back from a backup. The last is `journal`, which the door writes now.
+    That is so after this server was put back from a backup. `journal`, which the door writes now, is named only where the door
+    says that more of it was `acknowledged`; of the others only the door knows.
     """
     found = tx.execute(select(journals).where(journals.c.door_id == door_id).order_by(journals.c.first_at)).all()
-    said = [_as_stored(tx, row) for row in found if row.journal != journal]
-    now = next((_as_stored(tx, row) for row in found if row.journal == journal), Acknowledgement(journal=journal, up_to=0))
-    return [msgspec.structs.replace(one, again=True) for one in (*said, now)]
+    stored = {row.journal: _as_stored(tx, row) for row in found}
+    now = stored.pop(journal, Acknowledgement(journal=journal, up_to=0))
+    said = [*stored.values(), *([now] if now.up_to < acknowledged else [])]
+    return [msgspec.structs.replace(one, again=True) for one in said]
 
 
 def _as_stored(tx: Connection, row: Any) -> Acknowledgement:
