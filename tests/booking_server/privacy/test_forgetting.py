@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -30,9 +31,9 @@ from tests.system.settings_file import write_settings
 
 DUE = (
     ("boxes", NOW, 30),
-    ("messages", NOW - timedelta(hours=1), 30),
-    ("wrong_tries", MARCH_OVER, 90),
+    ("messages", NOW + timedelta(days=5), 30),
     ("links", MARCH_OVER, 90),
+    ("wrong_tries", NOW + timedelta(days=10), 90),
     ("looks", NOW - timedelta(hours=1), 365),
 )
 """What goes, since when it was there, and after how many days; in the order in which it is due."""
@@ -46,7 +47,8 @@ def _forget(kept: Kept, now: datetime) -> Mapping[str, int]:
 def test_each_goes_when_its_days_are_over_and_not_a_day_before(kept: Kept) -> None:
     """A day short of its days it is there, a day after them it is gone, and a second run finds nothing."""
     with kept.office.desk.database.write() as tx:
-        tx.execute(messages.update().values(state="sent", settled_at=NOW - timedelta(hours=1)))
+        tx.execute(messages.update().values(state="sent", settled_at=NOW + timedelta(days=5)))
+        tx.execute(sign_in_failures.update().values(at=NOW + timedelta(days=10)))
         box = {"address": "192.0.2.8", "hardware": "Pi", "wrong_codes": 0, "asked_at": NOW, "id": "box"}
         keys = dict.fromkeys(("signing_key", "sealing_key", "commitment", "server_nonce"), b"x")
         tx.execute(insert(enrolments).values(**box, **keys))
@@ -108,8 +110,13 @@ def test_a_frozen_log_is_left_alone_until_its_day_or_until_it_is_lifted(kept: Ke
 
 def test_a_freeze_has_days_an_end_and_a_reason(kept: Kept) -> None:
     """Days that have come, an end at most two years away, a reason; billing may not."""
-    good = {"from_day": date(2026, 3, 1), "through_day": date(2026, 3, 2), "kept_until": date(2026, 5, 1), "reason": "theft"}
-    wrong = [
+    good: dict[str, Any] = {
+        "from_day": date(2026, 3, 1),
+        "through_day": date(2026, 3, 2),
+        "kept_until": date(2026, 5, 1),
+        "reason": "theft",
+    }
+    wrong: list[tuple[str, dict[str, Any]]] = [
         ("through_day", {"through_day": date(2026, 4, 5)}),
         ("through_day", {"from_day": date(2026, 3, 3)}),
         ("kept_until", {"kept_until": NOW.date()}),
@@ -119,10 +126,10 @@ def test_a_freeze_has_days_an_end_and_a_reason(kept: Kept) -> None:
     with kept.office.desk.database.write() as tx:
         for field, values in wrong:
             with pytest.raises(Invalid) as refused:
-                freezing.freeze(tx, HOST, now=NOW, door_id="studio", **{**good, **values})  # type: ignore[arg-type]
+                freezing.freeze(tx, HOST, now=NOW, door_id="studio", **(good | values))
             assert refused.value.field == field
         with pytest.raises(NotAllowed):
-            freezing.freeze(tx, BILLING, now=NOW, door_id="studio", **good)  # type: ignore[arg-type]
+            freezing.freeze(tx, BILLING, now=NOW, door_id="studio", **good)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
