@@ -45,7 +45,7 @@ class Text:
 
 
 def rendered(hub: Hub, kind: Kind, language: str, *, name: str, facts: Mapping[str, object]) -> Text:
-    """Return the message in one of LANGUAGES. `name` is the reader's, or "". Raise jinja2.UndefinedError for a missing fact."""
+    """Return the message in one of LANGUAGES. `name` is the reader's, or "". A missing fact raises, as a bug does."""
     words = _words(language, hub.zone)
     about = {"hub": hub.name, "origin": hub.origin}
     said = words.get_template(f"{kind}.{language}.txt").render(**about, **facts)
