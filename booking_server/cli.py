@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import click
@@ -53,6 +54,8 @@ class _Commands(click.Group):
         except (BadConfiguration, BookingServerError) as error:
             raise click.ClickException(str(error)) from None
         except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise click.ClickException(f"{error.filename or 'the disk'}: the disk is full; make room, then again") from None
             if error.filename is None:
                 raise
             raise click.ClickException(f"{error.filename}: {error.strerror}") from None

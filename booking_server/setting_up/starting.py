@@ -56,6 +56,8 @@ def start(config: Config, say: Say) -> None:
     if _succeeds("systemctl", "is-active", "mosquitto.service"):
         say("Note: Debian's own mosquitto runs too (port 1883, this machine only). The hub does not need it:")
         say("      systemctl disable --now mosquitto")
+    if not is_loopback(config.web.host) and _succeeds("systemctl", "is-active", "caddy.service"):
+        say("Note: Caddy runs too, with pages that are not the hub's. If nobody needs them: systemctl disable --now caddy")
 
 
 def put_caddy_before(config: Config, ours: Path, say: Say) -> None:
