@@ -28,7 +28,7 @@ SECONDS = 5.0
 _ALERT_SECONDS = 0.5
 """TLS 1.3: a broker that refuses our certificate says so only after the handshake."""
 _SYSTEMD = Path("/run/systemd/system")
-UNITS = ("broker", "doors", "web", "mail")
+UNITS = ("broker", "doors", "web", "mail", "backup", "privacy", "roster")
 TIMERS = ("backup", "privacy", "roster")
 
 

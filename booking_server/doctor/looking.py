@@ -51,6 +51,11 @@ def sqlite_file(config: Config) -> Path | None:
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 
+def holds_password(config: Config) -> bool:
+    """True if the settings themselves hold a secret: the database's password."""
+    return bool(make_url(config.database).password)
+
+
 def room(what: str, folder: Path) -> Room:
     found = os.statvfs(folder)
     return Room(
@@ -79,7 +84,8 @@ def files(config: Config, config_file: Path | None) -> Iterator[FileFact]:
             yield _fact(path, secret=_is_secret(path), inside=True)
     named = [config.mail.password_file, config.sign_in.federated.client_secret_file, config.web.key]
     database = sqlite_file(config)
-    outside = [*(Path(name) for name in named if name), *([] if config_file is None else [config_file])]
+    outside = [Path(name) for name in named if name]
+    outside += [] if config_file is None or not holds_password(config) else [config_file]
     outside += [] if database is None else [database]
     for path in outside:
         if not path.is_relative_to(config.folder):
@@ -116,13 +122,21 @@ def _is_secret(path: Path) -> bool:
     return path.suffix == ".key" or path.name == "key.pem"
 
 
+def _is_reached(path: Path) -> bool:
+    """True if every folder on the way lets everybody through."""
+    return all(folder.stat().st_mode & 0o001 for folder in path.absolute().parents)
+
+
 def _fact(path: Path, *, secret: bool, inside: bool) -> FileFact:
     found = path.lstat()
     try:
         owner = pwd.getpwuid(found.st_uid).pw_name
     except KeyError:
         owner = str(found.st_uid)
-    return FileFact(path=str(path), mode=found.st_mode & 0o7777, owner=owner, secret=secret, inside=inside)
+    mode = found.st_mode & 0o7777
+    return FileFact(
+        path=str(path), mode=mode if inside or _is_reached(path) else mode & ~0o007, owner=owner, secret=secret, inside=inside
+    )
 
 
 def backup(folder: Path) -> BackupFact | None:
