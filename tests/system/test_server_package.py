@@ -142,3 +142,50 @@ def test_a_boot_brings_the_hub_back(release: int, package: Path, tmp_path: Path,
 def _serves(machine: Machine) -> None:
     wait_for(lambda: states(machine) == ["active"] * len(SERVICES), "every unit runs", limit_seconds=90)
     assert "password" in page(machine)
+
+
+_AUTHORITY = """\
+{
+	admin off
+	http_port 8081
+	https_port 8444
+	skip_install_trust
+	storage file_system /root/authority
+}
+ca.example.org:8444 {
+	tls internal
+	acme_server
+}
+"""
+_OWNERS = """\
+{
+	acme_ca https://ca.example.org:8444/acme/local/directory
+	acme_ca_root /etc/caddy/root.pem
+}
+"""
+_ROOT = "/root/authority/pki/authorities/local/root.crt"
+
+
+@booted
+@pytest.mark.soak
+def test_with_the_acme_choice_caddy_comes_before_the_pages(machine: Machine, package: Path) -> None:
+    """`init` puts its line into the owner's Caddyfile, keeps what was there, and waits until the certificate is shown."""
+    install(machine, package)
+    machine.run("echo 127.0.0.1 ca.example.org >>/etc/hosts")
+    (machine.root / "root/ca.caddy").write_text(_AUTHORITY, encoding="ascii")
+    machine.run("systemd-run --unit=authority caddy run --adapter caddyfile --config /root/ca.caddy")
+    wait_for(
+        lambda: machine.run(f"test -s {_ROOT} && echo there", code=None) == "there", "the authority is made", limit_seconds=30
+    )
+    machine.run(f"cp {_ROOT} /etc/caddy/root.pem && chmod 644 /etc/caddy/root.pem")
+    machine.run(f"cp {_ROOT} /usr/local/share/ca-certificates/root.crt && update-ca-certificates")
+    (machine.root / "etc/caddy/Caddyfile").write_text(_OWNERS, encoding="ascii")
+    said = machine.run(f"{INIT} --certificate acme", seconds=240)
+    assert f"caddy: has the certificate for {NAME}" in said
+    assert "/etc/caddy/Caddyfile.before-hubkey" in said
+    assert machine.run("cat /etc/caddy/Caddyfile.before-hubkey") == _OWNERS.strip()
+    assert "password" in page(machine)
+    assert "127.0.0.1:8080" in machine.run("ss -Hltn 'sport = :8080'")
+    again = machine.run("booking-server init </dev/null", seconds=240)
+    assert "before-hubkey" not in again
+    assert machine.run("grep -c '^import' /etc/caddy/Caddyfile") == "1"
