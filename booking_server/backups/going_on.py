@@ -10,6 +10,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from booking_server import rotating
 from booking_server.access import changes
 from booking_server.accounts import sessions
@@ -31,14 +33,24 @@ def beyond(newest: int, now: datetime) -> int:
     return max(newest + SLACK, int((now - BEGINS).total_seconds()))
 
 
+def past_doors(database: Database, *, now: datetime, at_least: int = 0) -> None:
+    """Number what follows beyond what doors hold, and no more: for a copy so young that nothing else was lost."""
+    with database.write() as tx:
+        _number_on(tx, now=now, at_least=at_least)
+
+
 def go_on(
     database: Database, state_folder: Path, *, now: datetime, backup_at: datetime, version: str, at_least: int = 0
 ) -> None:
     """Do so for a database and a state folder that nothing uses yet; `at_least` is the newest change known from elsewhere."""
     with database.write() as tx:
-        number = beyond(max(changes.latest_change(tx), at_least), now)
-        changes.go_on_after(tx, now=now, number=number)
-        lock_down.go_on_after(tx, number)
+        _number_on(tx, now=now, at_least=at_least)
         sessions.end_everywhere(tx)
         backups.note_restore(tx, COMMAND_LINE, now=now, backup_at=backup_at, version=version)
     rotating.count_on(state_folder, now=now)
+
+
+def _number_on(tx: Connection, *, now: datetime, at_least: int) -> None:
+    number = beyond(max(changes.latest_change(tx), at_least), now)
+    changes.go_on_after(tx, now=now, number=number)
+    lock_down.go_on_after(tx, number)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import datetime
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import click
 from booking_server import schema
 from booking_server.accounts import service as accounts
 from booking_server.actors import COMMAND_LINE, Role
+from booking_server.backups import going_on
 from booking_server.broker.settings import write_broker
 from booking_server.clock import SystemClock
 from booking_server.config import BadConfiguration, Config, clock_of, load, read
@@ -92,6 +95,8 @@ def init(
 def _begin(place: Place, given: Given, state_folder: Path, database: str | None) -> Administrator:
     """Ask, and only then write the first file."""
     now = SystemClock().now()
+    if place.settings == starting.SETTINGS:
+        checks.units_may_write(state_folder)
     checks.clock_can_be_right(now)
     checks.there_is_room(state_folder)
     if given.may_ask:
@@ -205,6 +210,23 @@ def downgrade(config_file: Path, /, *, revision: str) -> None:
     finally:
         found.close()
     click.echo(f"database: at {revision}")
+
+
+@database.command(name="go-on", hidden=True)
+@click.option("--as-of", help="The instant of the copy; then no month is closed until the next invoice's number is said.")
+@click.pass_obj
+def go_on(config_file: Path, /, *, as_of: str | None) -> None:
+    """After `update` has put a copy of the database back: go on beyond the numbers that doors may have been told since."""
+    config = load(config_file)
+    now, found = clock_of(config).now(), Database(config.database)
+    try:
+        if as_of is None:
+            going_on.past_doors(found, now=now)
+        else:
+            at = datetime.fromisoformat(as_of)
+            going_on.go_on(found, config.folder, now=now, backup_at=at, version=version("hubkey"))
+    finally:
+        found.close()
 
 
 def _upgrade(config: Config) -> None:

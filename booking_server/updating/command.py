@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import click
 
+from booking_server.clock import SystemClock
 from booking_server.config import Config, read
 from booking_server.setting_up.as_user import as_user, owner_of
 from booking_server.updating import asking
@@ -87,6 +88,7 @@ def _forward(config_file: Path, given: Path | None, *, yes: bool) -> None:
         database=asking.address_of(config),
         faults=_faults(config_file),
         revision_before=as_user(owner, partial(asking.revision_of, config)),
+        begun_at=SystemClock().now().isoformat(),
     )
     _hand_over(Record(plan))
 
@@ -152,5 +154,6 @@ What was entered since the update stays. What only {after} can hold is lost: its
 A copy of the database as it is now is kept in /var/lib/hubkey-update/after."""
 _LOST = """\
 The database becomes what it was at the update: bookings, people, payments, invoices and settings entered since are LOST here.
-Taps since are asked for again from the doors. Invoices that were sent since bear numbers which will be given again: rather undo
-without --discard, which loses none of this. A copy of the database as it is now is kept in /var/lib/hubkey-update/after."""
+Doors send the taps since once more. No month can be closed until you say which number the next invoice gets (booking-server
+restored --next-invoice). To lose none of this, undo without --discard. A copy of the database as it is now is kept in
+/var/lib/hubkey-update/after."""

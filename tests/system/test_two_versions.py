@@ -165,11 +165,7 @@ def test_keys_change_under_both(meeting: Meeting) -> None:
     """All three steps of a rotation reach the door: it ends up with the new key, and hears the server by it."""
     old = set(meeting.staff.status()["known_keys"])
     for _ in range(3):
-        before = meeting.staff.status()["known_keys"]
-        meeting.building.command("keys", "rotate")
-        wait_for(
-            lambda before=before: meeting.staff.status()["known_keys"] != before, "the next step is known", limit_seconds=40
-        )  # type: ignore[misc]
+        _next_step(meeting)
     new = set(meeting.staff.status()["known_keys"])
     assert new
     assert not old & new
@@ -203,6 +199,12 @@ def test_the_other_agent_takes_over_the_door_s_files(meeting: Meeting, tmp_path:
     assert (after["version"] == VERSION) is not meeting.door_is_older
     assert after["last_sequence"] > before["last_sequence"]
     wait_for(lambda: not unacknowledged(meeting.door), "everything is acknowledged", limit_seconds=30)
+
+
+def _next_step(meeting: Meeting) -> None:
+    before = meeting.staff.status()["known_keys"]
+    meeting.building.command("keys", "rotate")
+    wait_for(lambda: meeting.staff.status()["known_keys"] != before, "the next step is known", limit_seconds=40)
 
 
 def _captured(meeting: Meeting, command: str) -> bool:

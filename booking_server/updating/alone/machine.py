@@ -98,6 +98,10 @@ class Machine:
     def undo_data(self) -> None:
         if self._record.restores_data and data.is_whole(self._before):
             data.put_back(self._plan.database, self._before, self._user)
+            if self._record.restore:
+                self._server("database", "go-on", "--as-of", self._plan.begun_at)
+            elif self._record.served:
+                self._server("database", "go-on")
 
     def undo_settings(self) -> None:
         data.put_folder_back(Path(self._plan.settings).parent, self._before / "settings")

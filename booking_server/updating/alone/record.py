@@ -35,6 +35,7 @@ class Plan:
     database: dict[str, str]
     faults: list[str] = field(default_factory=list)
     revision_before: str = ""
+    begun_at: str = ""
 
 
 @dataclass(frozen=True)

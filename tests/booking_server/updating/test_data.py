@@ -25,7 +25,7 @@ def note(database: Database, act: str) -> None:
 
 def acts(database: Database) -> list[str]:
     with database.read() as tx:
-        return [row["act"] for row in audit.of_subject(tx, "update")]
+        return [str(row["act"]) for row in audit.of_subject(tx, "update")]
 
 
 def test_a_copy_put_back_is_the_database_as_it_was(database: Database, tmp_path: Path) -> None:

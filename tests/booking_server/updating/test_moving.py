@@ -38,7 +38,7 @@ def test_whatever_fails_all_is_as_it_was(tmp_path: Path, step: str) -> None:
 
 def cut_everywhere(tmp_path: Path, breaks: set[str], **words: object) -> list[tuple[Machine, record.Record]]:
     """Cut the power at every place in turn, and once more soon after; then have it finished. Undo begins from a done one."""
-    finished = []
+    finished: list[tuple[Machine, record.Record]] = []
     for at in count():
         (tmp_path / str(at)).mkdir()
         machine = Machine(tmp_path / str(at))
