@@ -219,6 +219,7 @@ def _desk(form: Form) -> str:
             missing=notices.missing(config()),
             wishes=[(wish, people.person(tx, actor(), wish.person_id)) for wish in wishes],
             late=last is None or last.is_late(now()),
+            demo=config().demo,
             last=last,
             freezes=freezing.freezes(tx, now=now()),
             doors={door.id: door.name for door in doors.doors(tx) if door.retired_at is None},

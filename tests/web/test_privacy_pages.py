@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
-from datetime import date
+import io
+import json
+import zipfile
+from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -11,6 +15,7 @@ from flask.testing import FlaskClient
 from booking_server.accounts import service as accounts
 from booking_server.actors import COMMAND_LINE, Role
 from booking_server.config import Config, Privacy, Seller
+from booking_server.people import service as people
 from booking_server.privacy import asking
 from booking_server.privacy.notice_words import LANGUAGES, WORDS
 from booking_server.web.app import create_app
@@ -18,7 +23,9 @@ from tests.booking_server.hub import PASSWORD, TAG
 from tests.system.desk import HOST as DEMO_HOST
 from tests.system.desk import Desk
 from tests.system.visitor import Visitor
-from tests.web.conftest import HOST, Served
+from tests.web.browser import WIDTHS, chromium
+from tests.web.browser import signed_in as browser_signed_in
+from tests.web.conftest import BILLING, HOST, Served
 from tests.web.playing import PlayedDoor
 
 STATED = Privacy(
@@ -105,8 +112,67 @@ def test_a_member_sees_who_looked_gets_everything_and_asks(served: Served) -> No
     page = visitor.post(page, "/me/data/wishes", kind="correct", text="I am Aino Laine now.")
     page.must_say("I am Aino Laine now.", "waits for an answer")
     desk_page = host.see("/privacy/desk")
-    desk_page.must_say("I am Aino Laine now.", "Nothing was forgotten", "privacy.legal_basis")
+    desk_page.must_say("I am Aino Laine now.", "privacy.legal_basis")
     with served.desk.database.read() as tx:
         [wish] = asking.open_wishes(tx, DEMO_HOST)
     host.post(desk_page, f"/wishes/{wish.id}", answer="Done.").must_say("Answered.")
     visitor.see("/me/data").must_say("→ Done.")
+
+
+def test_a_person_is_erased_in_two_steps_and_the_page_says_what_stays(served: Served) -> None:
+    """First what would go and what stays; without the tick nothing; then it is done and the person is a number."""
+    aino, _ = _member(served)
+    staff = served.visitor()
+    page = staff.see(f"/people/{aino}/erasure")
+    page.must_say("Keytags that are blocked and taken back", "This stays", "until", "Backups keep the name")
+    page = staff.post(page, f"/people/{aino}/erasure", status=422)
+    page.must_say("Say that you have read it.")
+    page = staff.post(page, f"/people/{aino}/erasure", sure=True)
+    page.must_say(f"Data of #{aino}", "Erased as far as the books allow.")
+    with served.desk.database.read() as tx:
+        assert people.person(tx, DEMO_HOST, aino).name == f"#{aino}"
+    served.visitor(HOST).see(f"/people/{aino}/erasure", status=403)
+
+
+def test_the_zip_is_the_persons_and_whoever_took_it_is_named(served: Served) -> None:
+    """A host takes it for the person: one zip with all of it, nothing to be kept by a browser or shown as a page."""
+    aino, _ = _member(served)
+    host = served.visitor(HOST)
+    got = host.post(host.see(f"/people/{aino}/data"), f"/people/{aino}/data/export")
+    with zipfile.ZipFile(io.BytesIO(got.content)) as file:
+        held = json.loads(file.read("data.json"))
+        assert "Aino Virtanen" in file.read("data.html").decode()
+    assert [row["name"] for row in held["people"]] == ["Aino Virtanen"]
+    assert held["taps"][0]["door_id"] == "studio"
+    host.see(f"/people/{aino}/data").must_say("took a copy of all data", "Heikki")
+
+
+def test_the_desk_page_freezes_a_log_and_tells_what_is_missing(served: Served) -> None:
+    """A freeze is given days in the hub's way of writing them; a wrong one is told at its field; it is ended by a button."""
+    _member(served)
+    host = served.visitor(HOST)
+    today, later = served.desk.clock.now().date(), served.desk.clock.now().date() + timedelta(days=30)
+    days = {"from_day": today.isoformat(), "through_day": today.isoformat(), "reason": "a drill is missing"}
+    page = host.post(host.see("/privacy/desk"), "/privacy/freezes", door_id="studio", kept_until="soon", **days, status=422)
+    page.must_say("Write the day as day.month.year")
+    page = host.post(page, "/privacy/freezes", door_id="studio", kept_until=f"{later.day}.{later.month}.{later.year}", **days)
+    page.must_say("Kept until", "a drill is missing", "heikki")
+    assert "a drill is missing" not in host.post(page, "/end").words
+    served.visitor(BILLING).see("/privacy/desk", status=403)
+
+
+def test_the_pages_fit_a_phone_and_a_desk(running: Served, tmp_path: Path) -> None:
+    """No page of a person's data needs to be moved sideways, and none asks anything of another host."""
+    aino, _ = _member(running)
+    paths = ("/privacy/doors/studio?language=sv", "/privacy/sites/1", "/privacy/staff?language=fi", "/privacy/desk",
+             "/privacy/record", f"/people/{aino}/data", f"/people/{aino}/erasure")  # fmt: skip
+    with chromium() as browser:
+        for size in WIDTHS:
+            page, troubles = browser_signed_in(browser, running, size)
+            for number, path in enumerate(paths):
+                answer = page.goto(f"{running.address}{path}")
+                assert answer is not None, path
+                assert answer.status == 200, path
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+                page.screenshot(path=str(tmp_path / f"{size}-{number}.png"), full_page=True)
+            assert troubles == []
