@@ -18,6 +18,7 @@ from booking_server.accounts.passwords import hash_password
 from booking_server.errors import Invalid
 from booking_server.setting_up.answers import Address
 
+STATE_FOLDER = Path("/var/lib/hubkey")
 FREE_BYTES_MIN = 500_000_000
 _NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _MAIL_ADDRESS = re.compile(r"[^@\s<>\"]+@[^@\s<>\"]+")
@@ -121,6 +122,13 @@ def there_is_room(folder: Path, needed: int = FREE_BYTES_MIN) -> None:
     if free < needed:
         said = "The disk of {folder} has {free} MB left; a hub needs at least {needed} MB to begin. Make room first."
         raise Invalid("disk", said, folder=folder, free=free // 1_000_000, needed=needed // 1_000_000)
+
+
+def units_may_write(state_folder: Path) -> None:
+    """Raise Invalid for a folder that is shut to the hub's units, as every one is but theirs."""
+    if state_folder != STATE_FOLDER:
+        said = "The hub's units write to {ours} alone: mount the disk that you mean there, and leave --state-folder out."
+        raise Invalid("state_folder", said, ours=STATE_FOLDER)
 
 
 def clock_can_be_right(now: datetime) -> None:

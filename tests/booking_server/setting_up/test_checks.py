@@ -73,6 +73,13 @@ def test_a_full_disk_is_said_before_anything_is_made(tmp_path: Path) -> None:
         checks.there_is_room(tmp_path / "not" / "yet", needed=10**18)
 
 
+def test_a_folder_that_the_units_cannot_write_is_refused_at_once(tmp_path: Path) -> None:
+    """Their sandbox would stop them at their first start, long after the question."""
+    checks.units_may_write(Path("/var/lib/hubkey"))
+    with pytest.raises(Invalid, match="write to /var/lib/hubkey alone"):
+        checks.units_may_write(tmp_path)
+
+
 def test_a_clock_older_than_the_program_is_wrong() -> None:
     """A machine that lost its time is told so before certificates are made by it."""
     checks.clock_can_be_right(NOW + timedelta(days=3650))
