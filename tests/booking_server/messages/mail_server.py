@@ -133,10 +133,10 @@ class _Talk:
 
 
 @contextmanager
-def mail_server(**how: object) -> Iterator[MailServer]:
-    """Run one that answers so."""
+def mail_server(host: str = "127.0.0.1", **how: object) -> Iterator[MailServer]:
+    """Run one that answers so, at a loopback address."""
     server = MailServer(**how)  # type: ignore[arg-type]
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = socket.create_server((host, 0))
     server.port = listening.getsockname()[1]
     thread = threading.Thread(target=server.serve, args=(listening,), daemon=True)
     thread.start()
