@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import os
 import shutil
-import smtplib
 import socket
 import ssl
 import subprocess
@@ -21,8 +20,10 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from booking_server.broker import expiring
-from booking_server.config import Config, Mail
+from booking_server.config import BadConfiguration, Config
 from booking_server.doctor.facts import Asked, CertificateFact, UnitFact
+from booking_server.messages.carrying import open_line
+from booking_server.messages.troubles import Trouble
 
 SECONDS = 5.0
 _ALERT_SECONDS = 0.5
@@ -119,41 +120,16 @@ def _shown(connection: socket.socket) -> CertificateFact | None:
     return CertificateFact(name=found.name, ends=found.ends, names=found.names)
 
 
-def mail(settings: Mail) -> Asked | None:
+def mail(config: Config) -> Asked | None:
     """Sign in at the mail server and leave; None where there is none to ask."""
-    if not settings.server:
+    if not config.mail.server:
         return None
-    address, began = f"{settings.server}:{settings.port}", time.monotonic()
+    address, began = f"{config.mail.server}:{config.mail.port}", time.monotonic()
     try:
-        with _mail_line(settings) as line:
-            if settings.user:
-                line.login(settings.user, Path(settings.password_file).read_text(encoding="utf-8").strip())
-            line.noop()
-    except FileNotFoundError:
-        return Asked(address=address, trouble=f"mail.password_file {settings.password_file!r} is not there")
-    except smtplib.SMTPAuthenticationError as error:
-        return Asked(address=address, trouble=f"it refuses mail.user and the password ({error.smtp_code})")
-    except smtplib.SMTPException as error:
-        return Asked(address=address, trouble=f"it does not do what is asked of it ({type(error).__name__})")
-    except ssl.SSLCertVerificationError as error:
-        return Asked(address=address, trouble=f"its certificate is not believed ({error.verify_message})")
-    except OSError as error:
-        return Asked(address=address, trouble=_reason(error))
+        open_line(config).close()
+    except (Trouble, BadConfiguration) as error:
+        return Asked(address=address, trouble=str(error))
     return Asked(address=address, seconds=time.monotonic() - began)
-
-
-def _mail_line(settings: Mail) -> smtplib.SMTP:
-    context = ssl.create_default_context()
-    if settings.security == "tls":
-        return smtplib.SMTP_SSL(settings.server, settings.port, timeout=SECONDS, context=context)
-    line = smtplib.SMTP(settings.server, settings.port, timeout=SECONDS)
-    if settings.security == "starttls":
-        try:
-            line.starttls(context=context)
-        except BaseException:
-            line.close()
-            raise
-    return line
 
 
 def units() -> tuple[UnitFact, ...] | None:

@@ -21,7 +21,7 @@ def gather(config: Config, config_file: Path | None = None) -> Facts:
     with ThreadPoolExecutor(5) as together:
         database = together.submit(stored.database_fact, config, now)
         broker, web = together.submit(asking.broker, config), together.submit(asking.web, config)
-        origin, mail = together.submit(asking.origin, config), together.submit(asking.mail, config.mail)
+        origin, mail = together.submit(asking.origin, config), together.submit(asking.mail, config)
         units = asking.units()
     pages = _pages_file(config)
     return Facts(

@@ -45,14 +45,18 @@ def database_fact(config: Config, now: datetime) -> DatabaseFact:
         with _reading(engine) as tx:
             return _looked_at(tx, where, file, now)
     except SQLAlchemyError as error:
-        return DatabaseFact(where=where, trouble=_said(error))
+        said = _said(error)
+        return DatabaseFact(where=where, damage=said) if _is_damaged(error) else DatabaseFact(where=where, trouble=said)
     finally:
         engine.dispose()
 
 
 def _engine(url: URL, file: Path | None) -> Engine:
     if file is not None:
-        address = f"{file.absolute().as_uri()}?mode=ro"
+        alone = not file.with_name(
+            f"{file.name}-wal"
+        ).exists()  # nobody has it open: then even looking would make files beside it
+        address = f"{file.absolute().as_uri()}?mode=ro{'&immutable=1' if alone else ''}"
         return create_engine("sqlite://", creator=lambda: sqlite3.connect(address, uri=True, timeout=5), poolclass=NullPool)
     driver = url.set(drivername="postgresql+psycopg")
     options = {"connect_timeout": CONNECT_SECONDS, "options": "-c default_transaction_read_only=on -c statement_timeout=20s"}
@@ -113,6 +117,11 @@ def _of_hub(tx: Connection, now: datetime) -> dict[str, Any]:
     instants = [at for at in (ledger.newest_received_at(tx), audit.newest_at(tx)) if at is not None]
     outbox = Outbox(waiting=waiting.count, oldest_at=waiting.oldest_at, trouble_since=waiting.trouble_since)
     return {"doors": tuple(facts), "newest_at": max(instants, default=None), "outbox": outbox}
+
+
+def _is_damaged(error: SQLAlchemyError) -> bool:
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", None)
+    return isinstance(code, int) and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _said(error: SQLAlchemyError) -> str:

@@ -17,7 +17,7 @@ from urllib.request import urlopen
 import pytest
 
 import booking_server.setting_up
-from access_contract.vocabulary import TagNumber, tag_hash
+from access_contract.vocabulary import DoorId, TagNumber, tag_hash
 from booking_server.doors import service as doors
 from tests.system import parts
 from tests.system.building import SERVER, Building
@@ -110,7 +110,7 @@ def _personal(hub: Watched) -> dict[str, str]:
     }
     said |= {json.dumps(word)[1:-1]: word for word in (NAME, MADE)}
     with hub.desk.database.read() as tx:
-        key = doors.tag_keys(tx, hub.desk.keys.vault)[doors.DoorId("front")]
+        key = doors.tag_keys(tx, hub.desk.keys.vault)[DoorId("front")]
     for number in (KNOWN, STRANGER):
         digits = number.uid.hex()
         spelled = {
