@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from argon2 import PasswordHasher
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from booking_server.accounts.passwords import hash_password
 from booking_server.accounts.tables import account_roles
 from booking_server.accounts.tables import accounts as account_table
 from booking_server.accounts.tables import sessions as session_table
@@ -23,9 +23,6 @@ from booking_server.audit import service as audit
 from booking_server.errors import Invalid, NotFound
 
 NAME_LENGTH = 200
-PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX = 12, 200
-HASHER = PasswordHasher()
-"""argon2id with the library's parameters (RFC 9106, second recommendation)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +60,7 @@ def add_account(
     password: str | None,
     site_id: int | None = None,
     person_id: int | None = None,
+    hub_name: str = "",
 ) -> Account:
     """Let somebody sign in, with one role at one site or in the whole hub. Without a password they get in by another way.
 
@@ -79,7 +77,7 @@ def add_account(
     row = {
         "sign_in_name": sign_in_name,
         "name": name.strip() or sign_in_name,
-        "password_hash": None if password is None else hash_password(password),
+        "password_hash": None if password is None else hash_password(password, about=(sign_in_name, name, hub_name)),
         "person_id": person_id,
         "created_at": now,
     }
@@ -119,12 +117,13 @@ def set_federated_roles(tx: Connection, *, now: datetime, account_id: int, roles
     return existing_account(tx, account_id)
 
 
-def set_password(tx: Connection, actor: Actor, *, now: datetime, account_id: int, password: str) -> Account:
+def set_password(tx: Connection, actor: Actor, *, now: datetime, account_id: int, password: str, hub_name: str = "") -> Account:
     """Give an account another password and end its sessions. One's own, or as an administrator. Raise Invalid; NotFound."""
     if actor.account_id != account_id:
         actor.must_be_everywhere()
-    existing_account(tx, account_id)
-    _change(tx, account_id, password_hash=hash_password(password))
+    found = existing_account(tx, account_id)
+    about = (found.sign_in_name, found.name, hub_name)
+    _change(tx, account_id, password_hash=hash_password(password, about=about))
     _end_sessions(tx, now, account_id)
     audit.note(tx, actor, now=now, act="password_set", subject=f"account:{account_id}")
     return existing_account(tx, account_id)
@@ -167,15 +166,6 @@ def accounts(tx: Connection, actor: Actor) -> list[Account]:
     """Return all accounts by name. Raise NotAllowed."""
     actor.must_be_everywhere()
     return _accounts(tx, tx.execute(select(account_table).order_by(account_table.c.sign_in_name)))
-
-
-def hash_password(password: str) -> str:
-    """Return the argon2id hash. Raise Invalid for a password that is too short or too long (OWASP ASVS 5.0, 6.2.1)."""
-    if len(password) < PASSWORD_LENGTH_MIN:
-        raise Invalid("password", "Use at least {length} characters; three or four words are good.", length=PASSWORD_LENGTH_MIN)
-    if len(password) > PASSWORD_LENGTH_MAX:
-        raise Invalid("password", "Use at most {length} characters.", length=PASSWORD_LENGTH_MAX)
-    return HASHER.hash(password)
 
 
 def _keep_roles(tx: Connection, account_id: int, roles: Collection[Holds], *, federated: bool = False) -> None:

@@ -24,7 +24,8 @@ from booking_server.audit import service as audit
 
 STAFF_LIFE, STAFF_IDLE = timedelta(hours=12), timedelta(hours=4)
 MEMBER_LIFE = MEMBER_IDLE = timedelta(days=30)
-"""How long a session lasts at most, and unused. A member may do little, from a phone of their own."""
+"""How long a session lasts at most, and unused. A member may do little, from a phone of their own. Who came by a sign-in
+elsewhere stays no longer than staff: only there it is known that they left."""
 SEEN_EVERY = timedelta(minutes=5)
 """How often it is written down that a session is in use."""
 CONFIRMED_FOR = timedelta(minutes=10)
@@ -57,7 +58,7 @@ def begin(tx: Connection, *, now: datetime, account_id: int, how: Collection[str
         "begun_at": now,
         "seen_at": now,
         "confirmed_at": now,
-        "until_at": now + (STAFF_LIFE if who.is_staff else MEMBER_LIFE),
+        "until_at": now + (STAFF_LIFE if who.is_staff or "federated" in how else MEMBER_LIFE),
         "how": sorted(how),
         "address": address[:60],
         "device": device[:200],

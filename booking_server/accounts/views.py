@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Who may sign in, as what and where: for administrators of the hub. One's own password for everybody."""
+"""Who may sign in, as what and where: for administrators of the hub."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from flask import Blueprint, flash, redirect, render_template, session
+from flask import Blueprint, flash, redirect, render_template
 from flask_babel import gettext, lazy_gettext
 from werkzeug.wrappers import Response
 
 from booking_server.accounts import service as accounts
-from booking_server.accounts import sessions, signing_in
+from booking_server.accounts import sessions
 from booking_server.actors import STAFF, Holds, Role
 from booking_server.errors import Invalid
 from booking_server.places import service as places
-from booking_server.web import session as signed
 from booking_server.web.confirming import confirmed
-from booking_server.web.forms import Form, say
-from booking_server.web.request import actor, address, database, device, now
+from booking_server.web.forms import Form
+from booking_server.web.request import actor, config, database, now
 
 pages = Blueprint("accounts", __name__, template_folder="templates")
 Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
@@ -53,6 +52,7 @@ def add() -> Answer:
                 role=_role(form),
                 site_id=_site(form),
                 password=form.value("password"),
+                hub_name=config().name,
             )
     except Invalid as problem:
         return _page(form.refuse(problem)), 422
@@ -67,49 +67,6 @@ def close(account_id: int) -> Answer:
         closed = accounts.close_account(tx, actor(), now=now(), account_id=account_id)
     flash(gettext("%(name)s can no longer sign in.", name=closed.sign_in_name))
     return redirect("/accounts", 303)
-
-
-@pages.get("/password")
-def password() -> Answer:
-    return render_template("accounts/password.html", form=Form.empty())
-
-
-@pages.post("/password")
-def set_password() -> Answer:
-    """Change one's own password, by the one that stands: a screen left alone gives no account away. Other sessions end."""
-    form = Form.posted()
-    try:
-        _check_own_password(form)
-        if form.value("password") != form.value("again"):
-            raise Invalid("again", "The two are not the same. Write the new password twice.")
-        with database().write() as tx:
-            own = accounts.set_password(
-                tx, actor(), now=now(), account_id=actor().account_id or 0, password=form.value("password")
-            )
-    except Invalid as problem:
-        return render_template("accounts/password.html", form=form.refuse(problem)), 422
-    except signing_in.Throttled as problem:
-        form.errors["current"] = say(problem)
-        return render_template("accounts/password.html", form=form), 429, {"Retry-After": str(problem.wait_seconds)}
-    signed.begin(database(), session, own, now=now(), how=("password",), address=address(), device=device())
-    flash(gettext("Your password is changed. Your other sessions have ended."))
-    return redirect("/", 303)
-
-
-def _check_own_password(form: Form) -> None:
-    """Raise Invalid unless the password that stands was typed too, or Throttled: guessing it is slowed down as at sign-in."""
-    with database().read() as tx:
-        own = accounts.existing_account(tx, actor().account_id or 0)
-    try:
-        signing_in.sign_in(
-            database(),
-            now=now(),
-            sign_in_name=own.sign_in_name,
-            password=form.value("current"),
-            address=address(),
-        )
-    except signing_in.SignInRefused:
-        raise Invalid("current", "This is not your password as it stands.") from None
 
 
 @pages.get("/accounts/<int:account_id>")

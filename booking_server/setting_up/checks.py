@@ -14,7 +14,11 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
 from booking_server.accounts.passwords import hash_password
+from booking_server.db import Database
 from booking_server.errors import Invalid
 from booking_server.setting_up.answers import Address
 
@@ -52,10 +56,13 @@ def warnings_of(found: Address) -> list[str]:
     odd = []
     if not found.is_name:
         odd.append(f"{found.host} is no name: people cannot use passkeys, and every door is enrolled anew if it changes.")
+        if not _is_here(found.host):
+            odd.append(f"{found.host} is no address of this machine now: right only if a router passes it on.")
+        return odd
     try:
         leads_to = {str(entry[4][0]) for entry in socket.getaddrinfo(found.host, None, type=socket.SOCK_DGRAM)}
     except (OSError, UnicodeError):
-        return [*odd, f"{found.host} leads nowhere yet: make your DNS lead it to this machine before doors are enrolled."]
+        return [f"{found.host} leads nowhere yet: make your DNS lead it to this machine before doors are enrolled."]
     if not any(_is_here(ip) for ip in leads_to):
         said = ", ".join(sorted(leads_to))
         odd.append(f"{found.host} leads to {said}, which this machine is not: right only if a router passes it on.")
@@ -129,6 +136,20 @@ def units_may_write(state_folder: Path) -> None:
     if state_folder != STATE_FOLDER:
         said = "The hub's units write to {ours} alone: mount the disk that you mean there, and leave --state-folder out."
         raise Invalid("state_folder", said, ours=STATE_FOLDER)
+
+
+def database_answers(url: str) -> None:
+    """Raise Invalid where the database of this address is none that the hub can use, or does not let it in."""
+    try:
+        database = Database(url)
+        try:
+            with database.read() as tx:
+                tx.execute(text("SELECT 1"))
+        finally:
+            database.close()
+    except (SQLAlchemyError, ValueError, ImportError) as error:  # never the address itself: it holds a password
+        why = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
+        raise Invalid("database", "The database of --database cannot be used: {why}", why=why) from None
 
 
 def clock_can_be_right(now: datetime) -> None:

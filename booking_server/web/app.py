@@ -19,6 +19,7 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.routing import IntegerConverter
 from werkzeug.wrappers import Response as AnyResponse
 
+from booking_server.accounts.sessions import Session
 from booking_server.clock import Clock
 from booking_server.config import Config
 from booking_server.db import Database
@@ -32,6 +33,9 @@ VIEWS = (
     "booking_server.today.views",
     "booking_server.people.views",
     "booking_server.accounts.views",
+    "booking_server.accounts.own_views",
+    "booking_server.accounts.confirm_views",
+    "booking_server.accounts.link_views",
     "booking_server.accounts.passkey_views",
     "booking_server.accounts.federated_views",
     "booking_server.tags.views",
@@ -58,14 +62,16 @@ VIEWS = (
 
 BOX_ENDPOINTS = frozenset({"box_api.ask", "box_api.reveal", "box_api.standing"})
 """What a new box says before anybody knows it: no browser, no session, so no token either."""
-OTHER_WAYS_IN = frozenset({"passkeys.asking", "passkeys.sign_in", "federated.begin", "federated.back"})
-OPEN_ENDPOINTS = (
-    frozenset(
-        {"static", "signing_in.show", "signing_in.sign_in", "signing_in.language", "signs.why", "notices.hub", "notices.door"}
-    )
-    | BOX_ENDPOINTS
-    | OTHER_WAYS_IN
+WAYS_IN = frozenset(
+    {"signing_in.show", "signing_in.sign_in", "signing_in.second", "signing_in.give_code", "signing_in.give_recovery_code"}
+    | {"links.ask", "links.look", "links.use", "links.which", "links.choose"}
+    | {"passkeys.asking", "passkeys.sign_in", "federated.begin", "federated.back"}
 )
+OPEN_ENDPOINTS = (
+    frozenset({"static", "signing_in.language", "signs.why", "notices.hub", "notices.door"}) | BOX_ENDPOINTS | WAYS_IN
+)
+HELD_PATHS = ("/me/sign-in", "/me/passkeys", "/passkeys/", "/confirm", "/sign-out", "/sign-in/federated", "/language")
+"""Where somebody may go who signed in by a password alone and is to set up a second factor first."""
 FORM_BYTES_MAX = 64 * 1024
 
 HEADERS = {
@@ -149,17 +155,31 @@ def _require_sign_in() -> AnyResponse | None:
     found = signed.session_of(state.database(), session, now=state.now()) if request.endpoint != "static" else None
     if found is not None:
         g.session, g.actor = found, found.account.actor()
-    elif request.endpoint not in OPEN_ENDPOINTS:
+        return _hold(found)
+    if request.endpoint not in OPEN_ENDPOINTS:
         return _to_sign_in()
     return None
 
 
+def _hold(found: Session) -> AnyResponse | None:
+    """Send who still has to set up a second factor to where they do; whatever else they asked for is not done."""
+    if request.endpoint in OPEN_ENDPOINTS or request.path.startswith(HELD_PATHS):
+        return None
+    if not signed.is_held(state.database(), state.config(), found):
+        return None
+    return _elsewhere("/me/sign-in")
+
+
+def _elsewhere(path: str) -> AnyResponse:
+    if request.headers.get("HX-Request"):
+        return Response(status=401, headers={"HX-Redirect": path})
+    return redirect(path, 303)
+
+
 def _to_sign_in() -> AnyResponse:
     """Send to the sign-in, and from there back to a page that was only to be seen."""
-    if request.headers.get("HX-Request"):
-        return Response(status=401, headers={"HX-Redirect": "/sign-in"})
-    after = f"?next={quote(request.full_path.rstrip('?'))}" if request.method == "GET" and request.path != "/" else ""
-    return redirect(f"/sign-in{after}", 303)
+    wanted = request.method == "GET" and request.path != "/" and "HX-Request" not in request.headers
+    return _elsewhere(f"/sign-in?next={quote(request.full_path.rstrip('?'))}" if wanted else "/sign-in")
 
 
 def _guard(response: Response) -> Response:
@@ -168,5 +188,5 @@ def _guard(response: Response) -> Response:
     if request.endpoint != "static":
         response.headers.setdefault("Cache-Control", "no-store")
     if request.is_secure:
-        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
     return response

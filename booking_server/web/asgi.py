@@ -111,7 +111,10 @@ class Pages:
         session = signed.read_cookie(self._flask, parse_cookie(sent).get(self._flask.config["SESSION_COOKIE_NAME"], ""))
         now = self._hub.clock.now()
         found = await asyncio.to_thread(signed.session_of, self._hub.database, session, now=now)
-        return 200 if found is not None and found.account.actor().is_staff else 401
+        if found is None or not found.account.actor().is_staff:
+            return 401
+        held = await asyncio.to_thread(signed.is_held, self._hub.database, self._hub.config, found)
+        return 401 if held else 200
 
 
 async def _disconnected(receive: Any) -> None:

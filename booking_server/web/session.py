@@ -10,14 +10,16 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, cast
 
-from flask import Flask
+from flask import Flask, Response, after_this_request, current_app, request
 from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from itsdangerous import BadSignature
 
-from booking_server.accounts import sessions
+from booking_server.accounts import browsers, sessions, ways
 from booking_server.accounts.service import Account
 from booking_server.accounts.sessions import Session
+from booking_server.config import Config
 from booking_server.db import Database
+from booking_server.logs import Security, security
 
 LIFETIME = sessions.MEMBER_LIFE
 """How long a browser keeps the cookie; the server may end a session earlier. It is not written at each request: an answer
@@ -39,17 +41,41 @@ def begin(
     address: str,
     device: str,
 ) -> None:
-    """Sign the account in: nothing of the session before stays, but for the language."""
-    language, before = session.get("language"), session.get("token")
+    """Sign the account in: nothing of the session before stays but the language. A new browser is told of by mail."""
+    language, before, name = session.get("language"), session.get("token"), _browser_name(current_app)
     with database.write() as tx:
         if before:
             sessions.end(tx, now=now, session_id=sessions.id_of(before))
         token = sessions.begin(tx, now=now, account_id=account.id, how=how, address=address, device=device)
+        word = browsers.note(tx, account, now=now, word=request.cookies.get(name), address=address, device=device)
+    security(Security.SIGNED_IN, account=account.id, address=address)
+    _keep(name, word)
     session.clear()
     session.permanent = True
     session["token"] = token
     if language:
         session["language"] = language
+
+
+def _browser_name(app: Flask) -> str:
+    return f"{app.config['SESSION_COOKIE_NAME']}-browser"
+
+
+def _keep(name: str, word: str) -> None:
+    """Let the browser keep by what it is known again. It stays when somebody signs out."""
+
+    @after_this_request
+    def keep(response: Response) -> Response:
+        response.set_cookie(
+            name,
+            word,
+            max_age=browsers.KNOWN_FOR,
+            path="/",
+            secure=current_app.config["SESSION_COOKIE_SECURE"],
+            httponly=True,
+            samesite="Lax",
+        )
+        return response
 
 
 def end(database: Database, session: SessionMixin, *, now: datetime) -> None:
@@ -71,6 +97,14 @@ def session_of(database: Database, session: Mapping[str, Any], *, now: datetime)
         with database.write() as tx:
             sessions.seen(tx, now=now, session_id=found.id)
     return found
+
+
+def is_held(database: Database, config: Config, session: Session) -> bool:
+    """True of a session that may only set up a second factor. Where that cannot be, nothing is looked up."""
+    if not ways.may_be_held(config, session.account, session.how):
+        return False
+    with database.read() as tx:
+        return not ways.ways_of(tx, session.account).has_second
 
 
 def read_cookie(app: Flask, value: str) -> dict[str, Any]:

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Signing in and out, and the language of the pages. Whether a password is right is not decided here."""
+"""Signing in by a password and what follows it, signing out, and the language of the pages. What is right is decided elsewhere."""
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request, session
-from flask_babel import gettext
+from flask import Blueprint, flash, redirect, render_template, request, session
+from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
-from booking_server.accounts import sessions, signing_in
+from booking_server.accounts import recovery, second_factor, signing_in
+from booking_server.accounts.signing_in import SignInRefused, Throttled
+from booking_server.errors import BookingServerError
+from booking_server.logs import Security, security
 from booking_server.web import session as signed
 from booking_server.web.forms import Form, say
-from booking_server.web.request import address, database, device, is_signed_in, now, signed_session
+from booking_server.web.proving import HalfWay, finish, first_page, go_on, half_way, local
+from booking_server.web.request import address, config, database, is_signed_in, keys, now, signed_session
 from booking_server.web.wording import LANGUAGES
 
 pages = Blueprint("signing_in", __name__)
@@ -20,67 +24,74 @@ Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 @pages.get("/sign-in")
 def show() -> Answer:
     if is_signed_in():
-        return redirect("/", 303)
-    return render_template("sign_in.html", form=Form.empty(), after=_local(request.args.get("next", "")))
+        return redirect(first_page(signed_session().account), 303)
+    return sign_in_page(Form.empty(), local(request.args.get("next", "")))
 
 
 @pages.post("/sign-in")
 def sign_in() -> Answer:
     form = Form.posted()
     try:
-        account = signing_in.sign_in(
+        account = signing_in.check_password(
             database(),
             now=now(),
             sign_in_name=form.text("sign_in_name"),
             password=form.value("password"),
             address=address(),
         )
-    except signing_in.SignInRefused as problem:
-        form.errors["sign_in_name"] = say(problem)
-        return _form(form), 422
-    except signing_in.Throttled as problem:
-        form.errors["sign_in_name"] = say(problem)
-        return _form(form), 429, {"Retry-After": str(problem.wait_seconds)}
-    signed.begin(database(), session, account, now=now(), how=("password",), address=address(), device=device())
-    return redirect(_local(form.value("next")), 303)
+    except (SignInRefused, Throttled) as problem:
+        status, headers = refused(form, "sign_in_name", problem)
+        return sign_in_page(form, local(form.value("next"))), status, headers
+    return go_on(account, how=("password",), after=local(form.value("next")))
+
+
+@pages.get("/sign-in/second")
+def second() -> Answer:
+    """What is asked for after a password or a link."""
+    found = half_way()
+    return _too_late() if found is None else _second_page(found, Form.empty())
+
+
+@pages.post("/sign-in/second")
+def give_code() -> Answer:
+    form, found = Form.posted(), half_way()
+    if found is None:
+        return _too_late()
+    try:
+        second_factor.check_code(
+            database(), now=now(), vault=keys().vault, account=found.account, code=form.text("code"), address=address()
+        )
+    except (SignInRefused, Throttled) as problem:
+        status, headers = refused(form, "code", problem, account=found.account.id)
+        return _second_page(found, form), status, headers
+    return finish(found.account, how=(*found.how, "totp"), after=found.after)
+
+
+@pages.post("/sign-in/recovery")
+def give_recovery_code() -> Answer:
+    form, found = Form.posted(), half_way()
+    if found is None:
+        return _too_late()
+    try:
+        left = recovery.check_code(
+            database(), now=now(), account=found.account, code=form.text("recovery_code"), address=address()
+        )
+    except (SignInRefused, Throttled) as problem:
+        status, headers = refused(form, "recovery_code", problem, account=found.account.id)
+        return _second_page(found, form), status, headers
+    answer = finish(found.account, how=(*found.how, "recovery"), after="/me/sign-in")
+    used = gettext("You signed in with a recovery code. It is used up.")
+    flash(f"{used} {ngettext('You have one left.', 'You have %(num)s left.', left)}")
+    return answer
 
 
 @pages.post("/sign-out")
 def sign_out() -> Response:
+    security(Security.SIGNED_OUT, account=signed_session().account.id, address=address())
     signed.end(database(), session, now=now())
-    return redirect("/sign-in", 303)
-
-
-@pages.get("/confirm")
-def confirm_page() -> Answer:
-    """Ask who sits there, before a grave act."""
-    return _confirm_form(Form.empty(), _local(request.args.get("next", "")))
-
-
-@pages.post("/confirm")
-def confirm() -> Answer:
-    form, own = Form.posted(), signed_session()
-    try:
-        signing_in.sign_in(
-            database(),
-            now=now(),
-            sign_in_name=own.account.sign_in_name,
-            password=form.value("password"),
-            address=address(),
-        )
-    except signing_in.SignInRefused:
-        form.errors["password"] = gettext("This is not your password.")
-        return _confirm_form(form, _local(form.value("next"))), 422
-    except signing_in.Throttled as problem:
-        form.errors["password"] = say(problem)
-        return _confirm_form(form, _local(form.value("next"))), 429, {"Retry-After": str(problem.wait_seconds)}
-    with database().write() as tx:
-        sessions.confirm(tx, now=now(), session_id=own.id)
-    return redirect(_local(form.value("next")), 303)
-
-
-def _confirm_form(form: Form, after: str) -> str:
-    return render_template("confirm.html", form=form, after=after)
+    answer = redirect("/sign-in", 303)
+    answer.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return answer
 
 
 @pages.post("/language")
@@ -89,14 +100,33 @@ def language() -> Response:
     chosen = request.form.get("language", "")
     if chosen in LANGUAGES:
         session["language"] = chosen
-    return redirect(_local(request.form.get("next", "")), 303)
+    return redirect(local(request.form.get("next", "")), 303)
 
 
-def _form(form: Form) -> str:
-    return render_template("sign_in.html", form=form, after=_local(form.value("next")))
+def sign_in_page(form: Form, after: str) -> str:
+    """Return the sign-in page. A link is offered only where mail can leave."""
+    return render_template("sign_in.html", form=form, after=after, can_mail=can_mail())
 
 
-def _local(path: str) -> str:
-    """Return `path` if it is one of this server's pages, else the first page: nobody is sent elsewhere from here."""
-    safe = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if safe else "/"
+def can_mail() -> bool:
+    return bool(config().mail.server or config().mail.folder)
+
+
+def refused(form: Form, field: str, problem: BookingServerError, account: int | None = None) -> tuple[int, dict[str, str]]:
+    """Put why a proof was refused at its field, log it, and return the answer's status and headers."""
+    form.errors[field] = say(problem)
+    if isinstance(problem, Throttled):
+        security(Security.SIGN_IN_THROTTLED, account=account, address=address())
+        return 429, {"Retry-After": str(problem.wait_seconds)}
+    known = problem.account if isinstance(problem, SignInRefused) else None
+    security(Security.SIGN_IN_FAILED, account=account or known, address=address())
+    return 422, {}
+
+
+def _second_page(found: HalfWay, form: Form) -> str:
+    return render_template("second_step.html", form=form, half=found)
+
+
+def _too_late() -> Response:
+    flash(gettext("That took too long, or something changed meanwhile. Please sign in again."), "care")
+    return redirect("/sign-in", 303)

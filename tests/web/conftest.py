@@ -18,7 +18,7 @@ from booking_server import schema
 from booking_server.accounts import service as accounts
 from booking_server.actors import COMMAND_LINE, Role
 from booking_server.clock import SystemClock
-from booking_server.config import Config, Web
+from booking_server.config import Config, SignIn, Web
 from booking_server.db import Database
 from booking_server.keys import make_keys
 from booking_server.web.app import create_app
@@ -59,7 +59,7 @@ def desk(empty_database: Path, tmp_path: Path) -> Iterator[Desk]:
 @pytest.fixture
 def app(desk: Desk, tmp_path: Path) -> Flask:
     """The pages of `desk`, as they are served over HTTPS."""
-    config = Config(database="", state_folder=str(tmp_path), language="en")
+    config = Config(database="", state_folder=str(tmp_path), language="en", sign_in=SignIn(second_factor="nobody"))
     return create_app(desk.database, config, desk.keys, desk.clock)
 
 

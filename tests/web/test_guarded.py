@@ -19,7 +19,17 @@ from tests.web.conftest import BILLING, HOST, MEMBER, csrf, signed_in
 HTTPS = {"base_url": "https://hub.example"}
 BOXES = {"/enrol", "/enrol/<enrolment_id>", "/enrol/<enrolment_id>/nonce"}
 """What a new box says before anybody knows it: test_enrolling.py holds what it may."""
-OPEN = {"/sign-in", "/static/<path:filename>", "/language", "/why/<door_id>"} | BOXES
+WAYS_IN = {
+    "/sign-in", "/sign-in/second", "/sign-in/recovery", "/sign-in/link", "/sign-in/link/<token>", "/sign-in/person",
+    "/sign-in/passkey", "/passkeys/asking", "/sign-in/federated", "/sign-in/federated/back",
+}  # fmt: skip
+"""By which somebody gets in: test_ways_in.py, test_passkeys.py and test_federated.py hold what they may."""
+WAYS_IN_BY_FORM = [
+    "/sign-in", "/sign-in/second", "/sign-in/recovery", "/sign-in/link", "/sign-in/link/x", "/sign-in/person",
+    "/sign-in/passkey", "/passkeys/asking",
+]  # fmt: skip
+NOTICES = {"/privacy", "/privacy/doors/<door_id>"}
+OPEN = {"/static/<path:filename>", "/language", "/why/<door_id>"} | NOTICES | WAYS_IN | BOXES
 STANDS_FOR = {"int": "1", "default": "nothing", "path": "hub.css"}
 
 
@@ -44,7 +54,7 @@ def test_every_page_needs_somebody_signed_in(app: Flask) -> None:
 def test_every_change_needs_the_page_s_token(app: Flask) -> None:
     """A POST without the token, or with another session's, is refused and says what to do, signed in or not."""
     client, other = signed_in(app), csrf(app.test_client())
-    paths = [*_paths(app, "POST"), "/sign-in", "/language"]
+    paths = [*_paths(app, "POST"), *WAYS_IN_BY_FORM, "/language"]
     assert len(paths) > 20
     for path in paths:
         for data in ({}, {"csrf_token": other}):

@@ -102,7 +102,7 @@ def test_every_page_is_usable_on_a_phone_and_a_laptop(browser: Browser, running:
     paths = [
         "/", "/people", "/people/new", "/people/1", "/people/1/edit", "/people/1/taps", "/spaces", "/sites/new", "/areas/new",
         "/spaces/new", "/spaces/2", "/spaces/2/edit", "/doors/new", "/doors/studio", "/doors/studio/theft",
-        "/keytags/exchange", done, waits, "/accounts", "/password", "/boxes", _new_box(running),
+        "/keytags/exchange", done, waits, "/accounts", "/me", "/me/sign-in", "/me/sign-in/app", "/me/sign-in/password", "/boxes", _new_box(running),
     ]  # fmt: skip
     for dark in (False, True):
         page, troubles = signed_in(browser, running, size, dark=dark)

@@ -14,17 +14,16 @@ from sqlalchemy import Connection, insert, select
 from booking_server.accounts import service as accounts
 from booking_server.accounts import sessions
 from booking_server.accounts.service import Account
-from booking_server.accounts.signing_in import (
+from booking_server.accounts.signing_in import SignInRefused, check_password
+from booking_server.accounts.tables import accounts as account_table
+from booking_server.accounts.tables import sign_in_failures
+from booking_server.accounts.throttling import (
     FAILURES_BY_ADDRESS,
     FAILURES_BY_NAME,
     FAILURES_BY_NAME_AND_ADDRESS,
     WINDOW,
-    SignInRefused,
     Throttled,
-    sign_in,
 )
-from booking_server.accounts.tables import accounts as account_table
-from booking_server.accounts.tables import sign_in_failures
 from booking_server.actors import Actor, NotAllowed, Role
 from booking_server.audit import service as audit
 from booking_server.db import Database
@@ -52,7 +51,7 @@ def _sign_in(
     database: Database, *, name: str = "host@example.org", password: str = PASSWORD, address: str = HERE, after: float = 0
 ) -> Account:
     now = NOW + timedelta(seconds=after)
-    return sign_in(database, now=now, sign_in_name=name, password=password, address=address)
+    return check_password(database, now=now, sign_in_name=name, password=password, address=address)
 
 
 def _failed(database: Database, times: int, *, name: str, address: str) -> None:
@@ -61,10 +60,12 @@ def _failed(database: Database, times: int, *, name: str, address: str) -> None:
 
 
 def test_the_right_password_gets_in_and_is_noted(database: Database, account: Account) -> None:
-    """However the name is written; the role comes with it."""
+    """However the name is written; the role comes with it; the session that follows is noted with what proved it."""
     assert _sign_in(database, name=" HOST@Example.org ") == account
-    with database.read() as tx:
-        assert audit.of_subject(tx, f"account:{account.id}")[0]["act"] == "signed_in"
+    with database.write() as tx:
+        _begin(tx, account)
+        noted = audit.of_subject(tx, f"account:{account.id}")[0]
+    assert (noted["act"], noted["detail"]) == ("signed_in", {"how": ["password"]})
     assert account.roles == {(Role.HOST, None)}
 
 
