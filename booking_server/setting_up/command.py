@@ -85,6 +85,8 @@ def init(
         administrator = _begin(place, given, state_folder, database_url)
     else:
         administrator = None
+        if not config_file.exists():
+            click.echo(f"Going on with the answers of before; to be asked again, delete {place.coming}")
     config = read(config_file if config_file.exists() else place.coming)
     place = Place(config_file, owner_of(config.folder))
     _make_all(place, config, administrator, given)
@@ -99,6 +101,8 @@ def _begin(place: Place, given: Given, state_folder: Path, database: str | None)
         checks.units_may_write(state_folder)
     checks.clock_can_be_right(now)
     checks.there_is_room(state_folder)
+    if database is not None:
+        checks.database_answers(database)
     if given.may_ask:
         click.echo(
             "Five questions, then this machine serves your hub. Until the last answer nothing is changed; Ctrl-C ends it.\n"

@@ -15,6 +15,7 @@ from booking_server.setting_up import certificates, checks
 from booking_server.setting_up.answers import Address
 from tests.booking_server.hub import NOW
 from tests.booking_server.setting_up.owned import write_certificate
+from tests.system.processes import free_port
 
 NAME = "hub.example.org"
 
@@ -53,6 +54,22 @@ def test_an_address_that_nobody_reaches_is_refused(given: str) -> None:
 def test_an_address_is_written_as_a_browser_takes_it() -> None:
     """The usual port is left out, and an IPv6 address stands in brackets."""
     assert [Address(NAME).url, Address("2001:db8::1", 8443).url] == ["https://hub.example.org", "https://[2001:db8::1]:8443"]
+
+
+def test_what_is_odd_about_an_address_is_said_with_what_to_do() -> None:
+    """A name that leads nowhere or elsewhere, an address that is not here: all may be meant so."""
+    assert ["no name" in said for said in checks.warnings_of(Address("192.0.2.1"))] == [True, False]
+    assert "leads nowhere yet" in checks.warnings_of(Address("hub.invalid"))[0]
+    assert checks.warnings_of(Address("localhost")) == []
+
+
+def test_a_database_that_lets_nobody_in_is_refused_without_its_password(tmp_path: Path) -> None:
+    """Before anything is written that names it."""
+    checks.database_answers(f"sqlite:///{tmp_path / 'hub.sqlite'}")
+    for url in (f"postgresql+psycopg://hub:secret@127.0.0.1:{free_port()}/hub", "mongodb://hub:secret@here/hub", "secret"):
+        with pytest.raises(Invalid, match="database cannot be used") as refused:
+            checks.database_answers(url)
+        assert "secret" not in str(refused.value)
 
 
 def test_a_taken_port_is_refused_by_the_name_of_who_has_it() -> None:
