@@ -51,7 +51,7 @@ def forget_person(tx: Connection, *, now: datetime, person_id: int, frozen: Coll
     """
     before = now - MERGE_SPAN
     held = or_(false(), *(_in(taps.c.at, [span]) & (taps.c.door_id == span.door_id) for span in frozen))
-    return _forget(tx, (taps.c.person_id == person_id) & (taps.c.at < before) & _known() & ~held)
+    return _forget(tx, (taps.c.person_id == person_id) & (taps.c.at < before) & is_known() & ~held)
 
 
 def forget_links(
@@ -100,9 +100,9 @@ def _naming_a_tag(door_id: str) -> Select[tuple[int]]:
 
 def _settled(before: datetime) -> ColumnElement[bool]:
     """True of a tap whose time and outcome are known, or that the server has had since `before`."""
-    return _known() | exists().where((events.c.id == taps.c.event_id) & (events.c.received_at < before))
+    return is_known() | exists().where((events.c.id == taps.c.event_id) & (events.c.received_at < before))
 
 
-def _known() -> ColumnElement[bool]:
+def is_known() -> ColumnElement[bool]:
     """True of a tap whose time and outcome are known."""
     return (taps.c.clock != str(ClockQuality.UNTRUSTED)) & (~taps.c.granted | taps.c.outcome.is_not(None))

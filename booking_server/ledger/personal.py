@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, func, or_, select
 
-from booking_server.ledger.forgetting import Frozen
+from booking_server.ledger.forgetting import Frozen, is_known
 from booking_server.ledger.tables import entries, entry_people, taps
 from booking_server.personal import Held, Who, told
 
@@ -32,6 +32,12 @@ def links(tx: Connection, person_id: int) -> int:
 def named_taps(tx: Connection, person_id: int) -> int:
     """Return how many taps still name a person."""
     return int(tx.execute(select(func.count()).select_from(taps).where(taps.c.person_id == person_id)).scalar_one())
+
+
+def awaited(tx: Connection, person_id: int) -> bool:
+    """True while the time or the outcome of one of a person's taps may still come."""
+    mine = select(taps.c.event_id).where((taps.c.person_id == person_id) & ~is_known())
+    return tx.execute(mine.limit(1)).first() is not None
 
 
 def frozen_taps(tx: Connection, person_id: int, frozen: Collection[Frozen]) -> int:

@@ -36,8 +36,8 @@ from booking_server.privacy import asking, freezing, links, subjects
 from booking_server.privacy.tables import erasures
 from booking_server.tags import personal as tags
 
-PENDING_DAYS = 1
-"""For how long taps wait that may still be merged or dated."""
+PENDING_DAYS = 2
+"""After how many days at most a tap goes that is only too young: entries of one day may still be merged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +161,10 @@ def _stays(
         until = max(one.kept_until for one, span in held if ledger.frozen_taps(tx, who.person_id, [span]))
         found.append(Stay(what="taps", count=frozen, why="frozen", until=until))
     if named > frozen:
-        longest = max((door.log_days for door in door_service.doors(tx)), default=PENDING_DAYS)
+        waits = max((door.log_days for door in door_service.doors(tx)), default=0) if ledger.awaited(tx, who.person_id) else 0
         last = ledger.last_tap(tx, who.person_id) or now
-        found.append(Stay(what="taps", count=named - frozen, why="pending", until=(last + timedelta(days=longest)).date()))
+        until = (last + timedelta(days=max(waits, PENDING_DAYS))).date()
+        found.append(Stay(what="taps", count=named - frozen, why="pending", until=until))
     return found
 
 
