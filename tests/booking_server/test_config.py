@@ -63,3 +63,20 @@ def test_a_database_that_is_not_understood_is_not_repeated(tmp_path: Path) -> No
     with pytest.raises(BadConfiguration) as raised:
         load(file)
     assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        ('host = "0.0.0.0"', "metrics.host is '0.0.0.0'; allowed is an address of this machine alone"),
+        ("web = 8080", "metrics.web is 8080, which is web.port too; choose another port, or 0"),
+        ("web = 9461\ndoors = 9461", "metrics.doors is 9461, which is metrics.web too"),
+    ],
+)
+def test_figures_are_for_this_machine_and_each_process_has_its_own_port(tmp_path: Path, metrics: str, said: str) -> None:
+    """A host that others reach, and a port that is taken by another setting, are refused before anything starts."""
+    file = tmp_path / "server.toml"
+    file.write_text(f'database = "sqlite:////x/h"\nstate_folder = "/x"\n[metrics]\n{metrics}\n', encoding="utf-8")
+    with pytest.raises(BadConfiguration) as raised:
+        load(file)
+    assert said in str(raised.value)
