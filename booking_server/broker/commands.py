@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from booking_server import schema
 from booking_server.actors import COMMAND_LINE
 from booking_server.audit import service as audit
 from booking_server.broker import pki
@@ -100,6 +101,7 @@ def door_files(config_file: Path, door: str, to: Path) -> None:
     was_revoked = pki.is_revoked(config.folder, door)
     database = Database(config.database)
     try:
+        schema.must_be_current(database)
         with database.write() as tx:
             keys, now = load_keys(config.folder), clock_of(config).now()
             boxes.replace_box(tx, COMMAND_LINE, now=now, vault=keys.vault, door_id=door, serials=())
