@@ -137,7 +137,7 @@ class Provider:
                 "The hub's own key for {name} cannot be read. The hub's administrator looks at client_secret_file.",
                 name=self.settings.name,
             ) from None
-        return OAuth2Session(
+        return OAuth2Session(  # type: ignore[no-untyped-call]
             self.settings.client_id,
             secret,
             token_endpoint_auth_method=self.settings.client_auth,
@@ -186,7 +186,9 @@ class Provider:
                 },
                 {"nonce": nonce, "client_id": self.settings.client_id, "access_token": token.get("access_token")},
             )
-            claims.validate(now=int(now.timestamp()), leeway=int(CLOCKS_APART.total_seconds()))
+            claims.validate(  # type: ignore[no-untyped-call]
+                now=int(now.timestamp()), leeway=int(CLOCKS_APART.total_seconds())
+            )
         except (ExpiredTokenError, ClaimError) as problem:
             if isinstance(problem, ExpiredTokenError) or getattr(problem, "claim", "") in ("iat", "nbf", "exp"):
                 raise Refused(
