@@ -11,7 +11,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import datetime
 from importlib.metadata import version
@@ -32,7 +32,7 @@ MANIFEST, SETTINGS, SQLITE, DUMP = "manifest.json", "settings/server.toml", "dat
 STATE, SECRETS = "state/", "secrets/"
 LEFT_OUT = ("before-restore-", ".")
 """What begins so in the state folder is of a backup or a restore itself, or a file that is being written."""
-_SECRET_FILES = {
+_SECRET_FILES: dict[str, Callable[[Config], str]] = {
     "mail.password_file": lambda config: config.mail.password_file,
     "sign_in.federated.client_secret_file": lambda config: config.sign_in.federated.client_secret_file,
     "web.certificate": lambda config: config.web.certificate,
@@ -136,8 +136,8 @@ def _copy_sqlite(file: Path, to: Path) -> None:
 
 def run_postgres(command: list[str], url: URL) -> None:
     """Run one of PostgreSQL's own programs on this database. Raise BackupError with what it says."""
-    known = {"host": url.host, "port": url.port, "user": url.username, **{key: str(value) for key, value in url.query.items()}}
-    where = make_conninfo(dbname=url.database or "", **{key: value for key, value in known.items() if value is not None})
+    known = {"host": url.host, "port": url.port, "user": url.username, **url.query}
+    where = make_conninfo(dbname=url.database or "", **{key: str(value) for key, value in known.items() if value is not None})
     run_program([*command, f"--dbname={where}"], password=str(url.password) if url.password else None)
 
 

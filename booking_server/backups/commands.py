@@ -20,7 +20,6 @@ from booking_server.backups.sealing import BackupError, make_key
 from booking_server.backups.unpacking import Sealed, look_into
 from booking_server.config import BadConfiguration, Config, clock_of, load, read
 from booking_server.db import Database
-from booking_server.invoices import service as invoices
 from booking_server.setting_up.as_user import as_user, owner_of
 from booking_server.setting_up.writing import Place
 
@@ -169,6 +168,8 @@ def _say(config: Config, manifest: Manifest, done: Restored) -> None:
 @click.pass_obj
 def restored(config_file: Path, next_invoice: int | None) -> None:
     """After a restore: say which number the next invoice gets, or show what is to be said still."""
+    from booking_server.invoices import service as invoices  # what makes invoices is large, and no backup waits for it
+
     config = load(config_file)
     database = Database(config.database)
     try:

@@ -127,6 +127,20 @@ def issued_serials(state_folder: Path, name: str) -> list[str]:
     return _issued(authority_folder(state_folder), name)
 
 
+def take_back(state_folder: Path, name: str, content: bytes) -> None:
+    """Put a certificate (DER) of `name` on record again, if this very authority signed it; anything else changes nothing."""
+    try:
+        found = x509.load_der_x509_certificate(content)
+        found.verify_directly_issued_by(authority(state_folder)[0])
+        names = [one.value for one in found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        purposes = list(found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        return
+    known = f"{found.serial_number:x}" in _issued(authority_folder(state_folder), name)
+    if names == [name] and purposes == [ExtendedKeyUsageOID.CLIENT_AUTH] and is_door_id(name) and not known:
+        _record(state_folder, name, found)
+
+
 def revoke(
     state_folder: Path, name: str, *, now: datetime, serials: Collection[str] | None = None, spared: Collection[str] = ()
 ) -> None:

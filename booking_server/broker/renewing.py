@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Gives a door its next certificate. Only to who holds one of that door's in force; the same request gets the same one."""
+"""Gives a door its next certificate. Only to who holds one of that door's in force; the same request gets the same one.
+
+A certificate that this authority gave and has no record of, since it was put back from a backup, is put on record again.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,8 @@ IN_FORCE_MAX = 8
 def renewed(state_folder: Path, door: DoorId, body: Renew, *, now: datetime) -> Certificate:
     """Return the certificate for the request of `door`, new or as it was given before. Raise NotProven."""
     with alone(pki.authority_folder(state_folder)):  # against a revocation at the same moment
+        if body.certificate:
+            pki.take_back(state_folder, door, body.certificate)
         in_force = pki.certificates(state_folder, door)
         has = next((one for one in in_force if f"{one.serial_number:x}" == body.serial), None)
         if has is None:
