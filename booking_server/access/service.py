@@ -74,7 +74,7 @@ def grant_access(
     who = people.person(tx, actor, person_id)
     if who.ended_at is not None:
         raise Invalid("person_id", "{person}'s membership has ended.", person=who.name)
-    places.area(tx, area_id)
+    actor.must_be_at(places.area(tx, area_id).site_id, Role.HOST)
     if until_day is not None and until_day < from_day:
         raise Invalid("until_day", "The last day must not be before the first. Leave it empty for good.")
     if not 1 <= weekdays <= civil.ALL_DAYS:
@@ -103,6 +103,7 @@ def withdraw_access(tx: Connection, actor: Actor, *, now: datetime, grant_id: in
     """End a grant now. Twice is as good as once. Raise NotFound; NotAllowed."""
     actor.must_be(Role.HOST)
     found = grant(tx, grant_id)
+    actor.must_be_at(places.area(tx, found.area_id).site_id, Role.HOST)
     if found.withdrawn_at is None:
         tx.execute(update(grant_table).where(grant_table.c.id == grant_id).values(withdrawn_at=now))
         note_change(tx, now=now, cause=f"grant:{grant_id}", person_id=found.person_id)

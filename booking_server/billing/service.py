@@ -7,13 +7,14 @@ A price is dated and never edited; the last one set for a day counts. It reads e
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, insert, select
 
 from booking_server import civil
-from booking_server.actors import Actor, Role
+from booking_server.actors import SYSTEM, Actor, Role
 from booking_server.audit import service as audit
 from booking_server.billing.rules import BookedTime, Charge, Price, PriceList, Unit, rate
 from booking_server.billing.tables import prices as price_table
@@ -45,6 +46,7 @@ def set_price(
     """
     actor.must_be(Role.BILLING)
     space = places.space(tx, space_id)
+    actor.must_be_at(space.site_id, Role.BILLING)
     _check_price(unit, amount_cents, vat_permille, from_day)
     today = civil.vat_day(now, ZoneInfo(places.site(tx, space.site_id).time_zone))
     earliest = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
@@ -102,14 +104,47 @@ def charges_of_month(
 
     `priced_at`: by the prices as they stood at that instant, so that a price set later never changes a closed month.
     """
-    actor.must_be(Role.BILLING)
+    actor.must_be_everywhere(Role.BILLING)
     used = ledger.entries_of_month(tx, actor, month)
     return _rated(tx, month, used, _booked(tx, month), demo=demo, priced_at=priced_at)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseOfSpace:
+    """How a space was used in a month: entries that count, hours booked (started ones), and what both come to without VAT."""
+
+    space_id: int
+    entries: int
+    booked_hours: int
+    net_cents: int
+
+
+def use_of_month(tx: Connection, actor: Actor, *, month: str, demo: bool) -> list[UseOfSpace]:
+    """Return how the spaces at the actor's sites were used in the service days of "2026-11", naming nobody.
+
+    Raise Invalid for what is no month; NotAllowed.
+    """
+    where = actor.sites(Role.REPORTS, Role.BILLING, Role.HOST)
+    actor.must_be(Role.REPORTS, Role.BILLING, Role.HOST)
+    used, booked = ledger.entries_of_month(tx, SYSTEM, month), _booked(tx, month)
+    charges = _rated(tx, month, used, booked, demo=demo)
+    first, after = civil.days_of_month(month)
+    held = [one for one in booked if one.cancelled_at is None and first <= one.service_day < after]
+    return [
+        UseOfSpace(
+            space_id=space.area_id,
+            entries=sum(one.space_id == space.area_id and one.merged_into is None for one in used),
+            booked_hours=sum(one.started_hours for one in held if one.space_id == space.area_id),
+            net_cents=sum(one.net_cents for one in charges if one.space_id == space.area_id),
+        )
+        for space in places.spaces(tx)
+        if where is None or space.site_id in where
+    ]
+
+
 def charges_of_person(tx: Connection, actor: Actor, *, person_id: int, month: str, demo: bool) -> list[Charge]:
     """Return what one person's use of a month comes to so far: the same computation as the invoice's. Raise NotAllowed."""
-    actor.must_act_for(person_id, Role.BILLING)
+    actor.must_act_for(person_id, Role.HOST, Role.BILLING)
     used = ledger.entries_of_person(tx, actor, person_id=person_id, month=month)
     booked = [booking for booking in _booked(tx, month) if booking.person_id == person_id]
     return _rated(tx, month, used, booked, demo=demo)

@@ -47,7 +47,8 @@ def week() -> Answer:
     days = days_of_week(day)
     with database().read() as tx:
         zones = _zones(tx)
-        found = bookings.bookings_between(tx, *_around(days))
+        where = _spaces_here(tx)
+        found = [one for one in bookings.bookings_between(tx, *_around(days)) if one.space_id in where]
         rows = [
             (site, [(space, days_with(own, days, zones[space.area_id])) for space, own in spaces])
             for site, spaces in _spaces_of_sites(tx, found)
@@ -151,7 +152,7 @@ def _new_page(form: Form) -> str:
         found = people.people(tx, actor(), search=search)
         offered = [(one.id, one.name) for one in found if one.active][:OFFERED_MAX]
         areas = naming.full_names(places.areas(tx))
-        bookable = {space.area_id for space in places.spaces(tx) if space.bookable}
+        bookable = {space.area_id for space in places.spaces(tx) if space.bookable} & _spaces_here(tx)
         in_the_way = _day_of(tx, form) if "start_time" in form.errors else []
         names = _names(tx, [held.booking for held in in_the_way])
         chosen = form.value("person_id")
@@ -188,6 +189,7 @@ def _booking_page(booking_id: int, problem: str = "") -> str:
     with database().read() as tx:
         found = bookings.booking(tx, booking_id)
         space = places.space(tx, found.space_id)
+        actor().must_be_at(space.site_id, Role.HOST, Role.BILLING)
         where = _zones(tx)[space.area_id]
         return render_template(
             "bookings/booking.html",
@@ -239,12 +241,19 @@ def _spaces_of_sites(
     own: dict[int, list[bookings.Booking]] = {}
     for booking in found:
         own.setdefault(booking.space_id, []).append(booking)
-    spaces = [space for space in places.spaces(tx) if space.bookable or space.area_id in own]
+    where = _spaces_here(tx)
+    spaces = [one for one in places.spaces(tx) if one.area_id in where and (one.bookable or one.area_id in own)]
     grouped = [
         (site.name, [(space, own.get(space.area_id, [])) for space in spaces if space.site_id == site.id])
         for site in places.sites(tx)
     ]
     return [(name, rows) for name, rows in grouped if rows]
+
+
+def _spaces_here(tx: Connection) -> set[int]:
+    """Return the spaces of the sites at which the reader is the host or keeps the books."""
+    where = actor().sites(Role.HOST, Role.BILLING)
+    return {space.area_id for space in places.spaces(tx) if where is None or space.site_id in where}
 
 
 def _names(tx: Connection, found: list[bookings.Booking]) -> dict[int, str]:

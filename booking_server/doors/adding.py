@@ -48,7 +48,7 @@ def add_door(
 
     Raise Invalid at the field that is wrong; NotFound; NotAllowed.
     """
-    actor.must_be(Role.HOST)
+    actor.must_be_at(site_id, Role.HOST)
     _check_id(tx, door_id)
     check_areas(tx, site_id, to_area_id, from_area_id)
     check_days(snapshot_expiry_days)

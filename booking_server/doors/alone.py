@@ -25,8 +25,7 @@ def change_rules(
     tx: Connection, actor: Actor, *, now: datetime, door_id: str, rules: DoorRules, snapshot_expiry_days: int
 ) -> doors.Door:
     """Set a door's rules and how long it decides without the server. Raise Invalid; NotFound; NotAllowed."""
-    actor.must_be(Role.HOST)
-    before = doors.door(tx, door_id)
+    before = doors.door_for(tx, actor, door_id, Role.HOST)
     check_days(snapshot_expiry_days)
     if (before.rules, before.snapshot_expiry_days) != (rules, snapshot_expiry_days):
         values = {"rules": msgspec.to_builtins(rules), "snapshot_expiry_days": snapshot_expiry_days}

@@ -59,13 +59,13 @@ def approve(
     """Make the waiting box the box of a door, its history kept. `replaces` takes away every certificate that the door had, and
     the process that speaks with the doors ends the old box's line. Raise Invalid at the field; NotFound; NotAllowed.
     """
-    actor.must_be(Role.HOST)
+    actor.must_be(Role.HOST, Role.CARETAKER)
     one_at_a_time(tx, "enrolments")
     box = _waiting(tx, actor, now, config, enrolment_id)
     typed = "".join(code.split())
     if len(typed) != CODE_DIGITS or not (typed.isascii() and typed.isdigit()):
         raise Invalid("code", "Type the six digits that the box shows.")
-    has_box = _check_door(tx, config, door_id, replaces=replaces)
+    has_box = _check_door(tx, actor, config, door_id, replaces=replaces)
     if typed != box.code:
         return _wrong(tx, actor, now, box)
     serials = [f"{one.serial_number:x}" for one in pki.certificates(config.folder, door_id)]
@@ -83,7 +83,7 @@ def approve(
 
 def refuse(tx: Connection, actor: Actor, *, now: datetime, config: Config, enrolment_id: str) -> None:
     """Send a waiting box away. Raise Invalid if it waits no longer; NotFound; NotAllowed."""
-    actor.must_be(Role.HOST)
+    actor.must_be(Role.HOST, Role.CARETAKER)
     one_at_a_time(tx, "enrolments")
     _settle(tx, actor, now, _waiting(tx, actor, now, config, enrolment_id))
 
@@ -104,9 +104,10 @@ def _waiting(tx: Connection, actor: Actor, now: datetime, config: Config, enrolm
     return box
 
 
-def _check_door(tx: Connection, config: Config, door_id: str, *, replaces: bool) -> bool:
+def _check_door(tx: Connection, actor: Actor, config: Config, door_id: str, *, replaces: bool) -> bool:
     """Return whether the door has a box already."""
-    if not any(door.id == door_id and door.retired_at is None for door in doors.doors(tx)):
+    door = next((door for door in doors.doors(tx) if door.id == door_id and door.retired_at is None), None)
+    if door is None or not actor.may_at(door.site_id, Role.HOST, Role.CARETAKER):
         raise Invalid("door_id", "Choose the door that this box is for.")
     if has_box(config, door_id) and not replaces:
         raise Invalid("replaces", "This door has a box already. Tick that this one replaces it, or choose another door.")

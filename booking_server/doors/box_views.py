@@ -75,7 +75,7 @@ def refuse(box_id: str) -> Answer:
 
 
 def _page(box_id: str, form: Form, *, template: str = "doors/box.html") -> str:
-    actor().must_be(Role.HOST)
+    actor().must_be(Role.HOST, Role.CARETAKER)
     with database().read() as tx:
         box = enrolment.new_box(tx, actor(), config=config(), enrolment_id=box_id)
         known = doors.doors(tx)
@@ -88,9 +88,13 @@ def _page(box_id: str, form: Form, *, template: str = "doors/box.html") -> str:
         online=_came_since(box, heard),
         lapsed=box.outcome is None and now() > box.lapses_at,
         form=form,
-        doors=[(door.id, f"{door.name} ({door.id})") for door in known if door.retired_at is None],
+        doors=[(door.id, f"{door.name} ({door.id})") for door in known if door.retired_at is None and _may(door)],
         hint=_hint,
     )
+
+
+def _may(door: doors.Door) -> bool:
+    return actor().may_at(door.site_id, Role.HOST, Role.CARETAKER)
 
 
 def _came_since(box: NewBox, heard: DoorState | None) -> bool:

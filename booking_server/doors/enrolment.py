@@ -143,7 +143,7 @@ def standing(tx: Connection, *, now: datetime, enrolment_id: str) -> Standing:
 
 def waiting(tx: Connection, actor: Actor, *, now: datetime, config: Config) -> list[NewBox]:
     """Return the boxes that wait for staff, the longest waiting first. Raise NotAllowed."""
-    actor.must_be(Role.HOST)
+    actor.must_be(Role.HOST, Role.CARETAKER)
     found = select(table).where(table.c.asked_at > now - LAPSE, table.c.outcome.is_(None), table.c.box_nonce.is_not(None))
     rows = tx.execute(found.order_by(table.c.asked_at, table.c.id)).all()
     return [_box(row, authority_of(config)) for row in rows]
@@ -151,7 +151,7 @@ def waiting(tx: Connection, actor: Actor, *, now: datetime, config: Config) -> l
 
 def new_box(tx: Connection, actor: Actor, *, config: Config, enrolment_id: str) -> NewBox:
     """Return one, however it ended. Raise NotFound for one that has not said its nonce; NotAllowed."""
-    actor.must_be(Role.HOST)
+    actor.must_be(Role.HOST, Role.CARETAKER)
     row = _row(tx, enrolment_id)
     if row.box_nonce is None:
         raise NotFound("There is no such new box.")

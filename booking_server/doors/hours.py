@@ -38,8 +38,7 @@ def add_hours(
     tx: Connection, actor: Actor, *, now: datetime, door_id: str, weekdays: int, from_time: time, until_time: time
 ) -> UnlockingHours:
     """Let a door stand unlocked at these hours too. Raise Invalid at the field that is wrong; NotFound; NotAllowed."""
-    actor.must_be(Role.HOST)
-    if doors.door(tx, door_id).retired_at is not None:
+    if doors.door_for(tx, actor, door_id, Role.HOST).retired_at is not None:
         raise Invalid("door_id", "This door is out of use.")
     if not 1 <= weekdays <= civil.ALL_DAYS:
         raise Invalid("weekdays", "Choose at least one day of the week.")
@@ -58,6 +57,7 @@ def take_hours_away(tx: Connection, actor: Actor, *, now: datetime, hours_id: in
     if row is None:
         raise NotFound("There are no such hours.")
     found = UnlockingHours(**row._mapping)
+    doors.door_for(tx, actor, found.door_id, Role.HOST)
     tx.execute(delete(unlocking_hours).where(unlocking_hours.c.id == hours_id))
     _changed(tx, actor, now, found.door_id, act="unlocking_hours_removed", hours=hours_id)
     return found
@@ -65,8 +65,7 @@ def take_hours_away(tx: Connection, actor: Actor, *, now: datetime, hours_id: in
 
 def let_wait(tx: Connection, actor: Actor, *, now: datetime, door_id: str, waits: bool) -> None:
     """Say whether a door waits for somebody whose access starts its hours. Raise NotFound; NotAllowed."""
-    actor.must_be(Role.HOST)
-    if doors.door(tx, door_id).unlocking_waits is not waits:
+    if doors.door_for(tx, actor, door_id, Role.HOST).unlocking_waits is not waits:
         tx.execute(update(door_table).where(door_table.c.id == door_id).values(unlocking_waits=waits))
         _changed(tx, actor, now, door_id, act="unlocking_waits_set", waits=waits)
 

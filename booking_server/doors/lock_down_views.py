@@ -51,7 +51,7 @@ def _say(site_id: int, *, on: bool) -> Answer:
 
 
 def _page(site_id: int, form: Form, *, template: str = "doors/lock_down.html") -> str:
-    actor().must_be(Role.HOST)
+    actor().must_be_at(site_id, Role.HOST)
     with database().read() as tx:
         site, word, states = places.site(tx, site_id), lock_down.last_word(tx, site_id), doors.door_states(tx)
         here = [door for door in doors.doors(tx) if door.site_id == site_id and door.retired_at is None]

@@ -28,12 +28,12 @@ def move_door(
     An entry keeps the space that it was made with, and is made when the door's events arrive: so a door is moved only while all
     that it wrote is here. Raise Invalid at the field that is wrong; NotFound; NotAllowed.
     """
-    actor.must_be(Role.HOST)
-    before, leads = doors.door(tx, door_id), doors.access_points(tx, door_id)[0]
+    before, leads = doors.door_for(tx, actor, door_id, Role.HOST), doors.access_points(tx, door_id)[0]
     if before.retired_at is not None:
         raise Invalid("name", "This door is out of use.")
     name = check_name(name)
     site_id = places.area(tx, to_area_id).site_id
+    actor.must_be_at(site_id, Role.HOST)
     check_areas(tx, site_id, to_area_id, from_area_id)
     elsewhere = (leads.from_area_id, leads.to_area_id) != (from_area_id, to_area_id)
     if elsewhere:

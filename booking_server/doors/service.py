@@ -164,12 +164,19 @@ def stolen(tx: Connection) -> frozenset[str]:
     return frozenset(tx.execute(select(door_table.c.id).where(door_table.c.stolen_at.is_not(None))).scalars())
 
 
+def door_for(tx: Connection, actor: Actor, door_id: str, *roles: Role) -> Door:
+    """Return a door at whose site the actor has one of these roles. Raise NotFound; NotAllowed."""
+    actor.must_be(*roles)
+    found = door(tx, door_id)
+    actor.must_be_at(found.site_id, *roles)
+    return found
+
+
 def change_log(
     tx: Connection, actor: Actor, *, now: datetime, door_id: str, log_named: str, log_reason: str, log_days: int
 ) -> Door:
     """Say whether a door's log shows names, why, and for how many days. Raise Invalid; NotFound; NotAllowed."""
-    actor.must_be(Role.HOST)
-    door(tx, door_id)
+    door_for(tx, actor, door_id, Role.HOST)
     values = {"log_named": check_log(log_named, log_reason, log_days), "log_reason": log_reason.strip(), "log_days": log_days}
     tx.execute(update(door_table).where(door_table.c.id == door_id).values(values))
     audit.note(tx, actor, now=now, act="door_log_changed", subject=f"door:{door_id}", **values)
@@ -195,8 +202,7 @@ def retire_door(tx: Connection, actor: Actor, *, now: datetime, door_id: str) ->
 
     Raise Invalid at "mode" while it stands unlocked or is about to: nothing could lock it afterwards. NotFound; NotAllowed.
     """
-    actor.must_be(Role.HOST)
-    if door(tx, door_id).retired_at is None:
+    if door_for(tx, actor, door_id, Role.HOST).retired_at is None:
         if _stands_unlocked(tx, door_id, now):
             raise Invalid("mode", "The door stands unlocked and would stay so. Set its mode to locked first.")
         tx.execute(update(door_table).where(door_table.c.id == door_id).values(retired_at=now))

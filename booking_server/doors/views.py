@@ -32,6 +32,8 @@ pages.add_app_template_filter(attention)
 pages.add_app_template_filter(mode_word)
 Answer = str | Response | tuple[str, int]
 
+KEEPERS = (Role.HOST, Role.CARETAKER)
+"""Who sees a door's page. What a door does by itself, where it leads and what its log shows is the host's to set."""
 COMMANDS_SHOWN = 10
 HISTORY_SHOWN = 20
 
@@ -121,10 +123,10 @@ def retire(door_id: str) -> Answer:
 
 @pages.get("/commands/<command>")
 def command(command: str) -> Answer:
-    actor().must_be(Role.HOST)
+    actor().must_be(*KEEPERS)
     with database().read() as tx:
         asked = commands.command(tx, command)
-        door = doors.door(tx, asked.door_id)
+        door = doors.door_for(tx, actor(), asked.door_id, *KEEPERS)
     became = showing.became(asked, now())
     return render_template(
         "doors/became.html" if request.headers.get("HX-Request") else "doors/command.html",
@@ -138,16 +140,15 @@ def command(command: str) -> Answer:
 
 def door_page(door_id: str, *, template: str = "doors/door.html", **forms: Form) -> str:
     """Return the page of a door, or the part of it that `template` is. `forms` are shown again, with their errors."""
-    actor().must_be(Role.HOST)
     with database().read() as tx:
-        door = doors.door(tx, door_id)
+        door = doors.door_for(tx, actor(), door_id, *KEEPERS)
         areas = naming.full_names(places.areas(tx, door.site_id))
         state = doors.door_states(tx).get(door_id)
         asked = commands.commands_of_door(tx, door_id, limit=COMMANDS_SHOWN)
         points = doors.access_points(tx, door_id)
         zone_name = places.site(tx, door.site_id).time_zone
         unlocking = [(one, hours_in_words(one)) for one in hours.hours(tx, door_id)]
-        stolen = door.stolen_at is not None
+        stolen = door.stolen_at is not None and actor().may(Role.HOST)
         exposed = len(exposure.exposed(tx, actor(), vault=keys().vault, door_id=door_id)) if stolen else 0
         revocation = boxes.last_revocation(tx, door_id)
         history = [(row, HISTORY[str(row["act"])]) for row in audit.of_subject(tx, f"door:{door_id}") if row["act"] in HISTORY]
@@ -164,6 +165,7 @@ def door_page(door_id: str, *, template: str = "doors/door.html", **forms: Form)
     return render_template(
         template,
         door=door,
+        desk=actor().may_at(door.site_id, Role.HOST),
         points=points,
         areas=areas,
         state=state,
@@ -207,6 +209,8 @@ def _door_form(form: Form) -> str:
 def _areas_to_choose(tx: Connection) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
     """Return what a door may lead into, and from where: not out of a space."""
     areas = places.areas(tx)
+    where = actor().sites(Role.HOST)
+    areas = [area for area in areas if where is None or area.site_id in where]
     names, rooms = naming.full_names(areas), {area.id for area in areas if area.kind == "space"}
     return list(names.items()), [(number, name) for number, name in names.items() if number not in rooms]
 

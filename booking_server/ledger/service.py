@@ -100,9 +100,9 @@ def nothing_is_priced(_space_id: int, _day: date) -> bool:
 
 
 def recent_taps(tx: Connection, actor: Actor, limit: int = 50, *, priced: Priced = nothing_is_priced) -> list[Tap]:
-    """Return the last taps by when they fell, newest first, however late they arrived. Raise NotAllowed."""
+    """Return the last taps at the actor's sites, newest first by when they fell, however late they came. Raise NotAllowed."""
     actor.must_be(Role.HOST)
-    return _told(tx, actor, _with_names(tx, _newest(tx, limit), priced))
+    return _told(tx, actor, _with_names(tx, _newest(tx, limit, *_at_own_sites(tx, actor)), priced))
 
 
 def newest_event(tx: Connection) -> int:
@@ -126,18 +126,19 @@ def taps_of_person(
 ) -> list[Tap]:
     """Return one person's taps, newest first, and record who looked. Raise NotAllowed.
 
-    Staff are told those that the doors' logs name; the person, all.
+    Staff are told those at their own sites that the doors' logs name; the person, all.
     """
     actor.must_act_for(person_id, Role.HOST)
     audit.note(tx, actor, now=now, act="taps_read", subject=f"person:{person_id}")
     own = actor.person_id == person_id
-    found = _with_names(tx, _newest(tx, limit, taps.c.person_id == person_id), priced)
+    where = () if own else _at_own_sites(tx, actor)
+    found = _with_names(tx, _newest(tx, limit, taps.c.person_id == person_id, *where), priced)
     return _told(tx, actor, [(row, True) for row, named in found if named or own])
 
 
 def entries_of_month(tx: Connection, actor: Actor, month: str) -> list[Entry]:
     """Return the entries whose service day is in `month` ("2026-11"), in order. Raise NotAllowed."""
-    actor.must_be(Role.HOST, Role.BILLING)
+    actor.must_be_everywhere(Role.HOST, Role.BILLING)
     return [_entry(row) for row in tx.execute(_entries(month))]
 
 
@@ -183,6 +184,14 @@ def months_changed(tx: Connection, *, since_entry: int, before: date) -> set[str
 def _newest(tx: Connection, limit: int, *which: ColumnElement[bool]) -> list[dict[str, Any]]:
     found = select(taps).where(*which).order_by(taps.c.at.desc(), taps.c.event_id.desc()).limit(limit)
     return [dict(row._mapping) for row in tx.execute(found)]
+
+
+def _at_own_sites(tx: Connection, actor: Actor) -> tuple[ColumnElement[bool], ...]:
+    """Return the condition that a tap fell at a site where the actor is a host; none for a host of the whole hub."""
+    where = actor.sites(Role.HOST)
+    if where is None:
+        return ()
+    return (taps.c.door_id.in_([door.id for door in doors.doors(tx) if door.site_id in where]),)
 
 
 def _entries(month: str) -> Any:

@@ -15,6 +15,7 @@ from booking_server.actors import Actor, Role
 from booking_server.audit import service as audit
 from booking_server.errors import NotFound
 from booking_server.ledger.tables import entries, entry_people, events, taps
+from booking_server.places import service as places
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,7 @@ def trace(tx: Connection, actor: Actor, *, now: datetime, entry_id: int) -> Trac
     row = tx.execute(found.where(entries.c.id == entry_id)).one_or_none()
     if row is None:
         raise NotFound("There is no entry {entry_id}.", entry_id=entry_id)
+    actor.must_be_at(places.space(tx, row.space_id).site_id, Role.HOST, Role.BILLING)
     if row.person_id is not None:
         audit.note(tx, actor, now=now, act="taps_read", subject=f"person:{row.person_id}", entry_id=entry_id)
     return Trace(**row._mapping)

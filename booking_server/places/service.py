@@ -6,6 +6,7 @@ The tree has no loops: a new area hangs below one that is there, and nothing is 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -60,8 +61,8 @@ class Space:
 
 
 def add_site(tx: Connection, actor: Actor, *, now: datetime, name: str, time_zone: str = "Europe/Helsinki") -> Site:
-    """Make a site. Raise Invalid at "name" or "time_zone"; NotAllowed."""
-    actor.must_be(Role.HOST)
+    """Make a site. Whoever may in the whole hub. Raise Invalid at "name" or "time_zone"; NotAllowed."""
+    actor.must_be_everywhere(Role.HOST)
     name = _name(name)
     _check_zone(time_zone)
     if tx.execute(select(site_table.c.id).where(site_table.c.name == name)).first():
@@ -124,6 +125,7 @@ def change_space(
     """Change what a space is. Bookings made before stand. Raise Invalid; NotFound; NotAllowed."""
     actor.must_be(Role.HOST)
     found = space(tx, area_id)
+    actor.must_be_at(found.site_id, Role.HOST)
     name = _name(name)
     _check_space(kind, capacity)
     _check_free_name(tx, found.site_id, found.parent_id, name, but=area_id)
@@ -139,9 +141,10 @@ def change_space(
     return space(tx, area_id)
 
 
-def sites(tx: Connection) -> list[Site]:
-    """Return all sites by name."""
-    return [_site(row) for row in tx.execute(select(site_table).order_by(site_table.c.name))]
+def sites(tx: Connection, among: Collection[int] | None = None) -> list[Site]:
+    """Return the sites with these ids, or all, by name."""
+    found = select(site_table).order_by(site_table.c.name)
+    return [_site(row) for row in tx.execute(found if among is None else found.where(site_table.c.id.in_(among)))]
 
 
 def site(tx: Connection, site_id: int) -> Site:
@@ -192,6 +195,7 @@ def _add_below(tx: Connection, actor: Actor, *, now: datetime, parent_id: int, n
         parent = area(tx, parent_id)
     except NotFound:
         raise Invalid("parent_id", "Choose the site, building or floor it is part of.") from None
+    actor.must_be_at(parent.site_id, Role.HOST)
     _check_free_name(tx, parent.site_id, parent_id, name)
     number = _insert_area(tx, site_id=parent.site_id, parent_id=parent_id, name=name, kind=kind)
     audit.note(tx, actor, now=now, act=f"{kind}_added", subject=f"{kind}:{number}", name=name)

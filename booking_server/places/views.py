@@ -33,8 +33,9 @@ KINDS = {
 @pages.get("/spaces")
 def listing() -> Answer:
     actor().must_be(Role.HOST)
+    where = actor().sites(Role.HOST)
     with database().read() as tx:
-        areas = places.areas(tx)
+        areas = [area for area in places.areas(tx) if where is None or area.site_id in where]
         spaces = {space.area_id: space for space in places.spaces(tx)}
         into = _doors_into(tx)
         return render_template(
@@ -43,13 +44,14 @@ def listing() -> Answer:
             spaces=spaces,
             doors_into=into,
             kinds=KINDS,
-            sites=places.sites(tx),
+            sites=places.sites(tx, where),
+            may_add_site=where is None,
         )
 
 
 @pages.get("/sites/new")
 def new_site() -> Answer:
-    actor().must_be(Role.HOST)
+    actor().must_be_everywhere(Role.HOST)
     return render_template("places/new_site.html", form=Form.empty(time_zone=config().time_zone))
 
 
@@ -110,6 +112,7 @@ def edit(area_id: int) -> Answer:
     actor().must_be(Role.HOST)
     with database().read() as tx:
         space = places.space(tx, area_id)
+    actor().must_be_at(space.site_id, Role.HOST)
     form = Form.empty(
         name=space.name,
         kind=space.kind,
@@ -136,6 +139,7 @@ def space_page(area_id: int, **more: Any) -> str:
     actor().must_be(Role.HOST, Role.BILLING)
     with database().read() as tx:
         space = places.space(tx, area_id)
+        actor().must_be_at(space.site_id, Role.HOST, Role.BILLING)
         return render_template(
             "places/space.html",
             space=space,
@@ -180,7 +184,8 @@ def _space_form(form: Form, *, heading: str, changing: bool = False) -> str:
 
 def _parents() -> list[tuple[int, str]]:
     """What a new area may be part of: anything but a space."""
+    where = actor().sites(Role.HOST)
     with database().read() as tx:
-        areas = places.areas(tx)
+        areas = [area for area in places.areas(tx) if where is None or area.site_id in where]
     inner = {area.id for area in areas if area.kind == "space"}
     return [(number, name) for number, name in naming.full_names(areas).items() if number not in inner]

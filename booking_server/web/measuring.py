@@ -43,7 +43,7 @@ def _begin() -> None:
 
 def _end(response: Response) -> Response:
     endpoint, status = request.endpoint or "none", response.status_code
-    seconds = state.clock().monotonic() - g.began
+    seconds = state.clock().monotonic() - g.get("began", state.clock().monotonic())  # a guard before may have answered
     REQUESTS.labels(endpoint, status).inc()
     REQUEST_SECONDS.labels(endpoint).observe(seconds)
     if request.method not in _ONLY_LOOKS or status >= 400 or seconds >= SLOW_SECONDS:
