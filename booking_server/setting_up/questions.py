@@ -32,6 +32,7 @@ _CERTIFICATES = """\
      files      your own, in files
      authority  of the hub's own authority: for a trial or a closed network; browsers warn until they are given it"""
 
+_NONE = "none"
 _NAME = Question(label="1. The hub's name, as pages and mails call it", option="--name")
 _ADDRESS = Question(label="2. The address by which people and doors reach it (hub.example.org)", option="--address")
 _KIND = Question(label="   Which one", option="--certificate")
@@ -39,9 +40,9 @@ _FILE = Question(label="   File of the certificate, full chain (PEM)", option="-
 _KEY = Question(label="   File of its private key (PEM)", option="--key-file")
 _ADMINISTRATOR = Question(label="4. The first administrator signs in as (an e-mail address)", option="--administrator")
 _PASSWORD = Question(label="   Password", option="--password-file", hidden=True, twice=True)
-_MAIL = Question(label="5. The server that sends the hub's mail (empty: none yet)", option="--mail-server", default="")
+_MAIL = Question(label="5. The server that sends the hub's mail (none: not yet)", option="--mail-server", default=_NONE)
 _SECURITY = Question(label="   Encrypted by (starttls, tls, none)", option="--mail-security")
-_USER = Question(label="   User name there (empty: none)", option="--mail-user", default="")
+_USER = Question(label="   User name there", option="--mail-user", default=_NONE)
 _MAIL_PASSWORD = Question(label="   Password there", option="--mail-password-file", hidden=True)
 _SENDER = Question(label="   Sender of the mails", option="--mail-sender")
 
@@ -167,8 +168,9 @@ def _file(text: str) -> Path:
 
 def _mail(given: Given, hub: str, address: Address, administrator: Administrator, now: datetime) -> tuple[Mail | None, str]:
     """One answer out of several: what does not work together is asked for again as a whole."""
+    before = None
     while not given.no_mail:
-        mail, password = _mail_settings(given, address)
+        mail, password = _mail_settings(given, address, before)
         if mail is None:
             break
         to = administrator.sign_in_name if "@" in administrator.sign_in_name else None
@@ -179,33 +181,39 @@ def _mail(given: Given, hub: str, address: Address, administrator: Administrator
             if given.mail_server is not None:
                 raise
             refused(error)
+            before = mail
             continue
         click.echo(f"   A test mail is on its way to {to}." if to else "   The mail server lets the hub in.")
         return mail, password
     return None, ""
 
 
-def _mail_settings(given: Given, address: Address) -> tuple[Mail | None, str]:
-    def named(text: str) -> tuple[str, int | None] | None:
-        return checks.mail_server(text) if text.strip() else None
+def _mail_settings(given: Given, address: Address, before: Mail | None) -> tuple[Mail | None, str]:
+    """Ask for all of it; what was answered `before` need not be typed again."""
 
-    server = answered(_MAIL, named, given.mail_server, may_ask=given.may_ask)
+    def named(text: str) -> tuple[str, int | None] | None:
+        return checks.mail_server(text) if _some(text) else None
+
+    question = _MAIL if before is None else replace(_MAIL, default=f"{before.server}:{before.port}")
+    server = answered(question, named, given.mail_server, may_ask=given.may_ask)
     if server is None:
         return None, ""
     host, port = server
-    usual = next((name for name, known in _PORTS.items() if known == port), "starttls")
-    security = answered(_with(_SECURITY, usual), _security, given.mail_security, may_ask=given.may_ask)
-    user = answered(_USER, str.strip, given.mail_user, may_ask=given.may_ask)
+    usual = next((name for name, known in _PORTS.items() if known == port), before.security if before else "starttls")
+    security = answered(replace(_SECURITY, default=usual), _security, given.mail_security, may_ask=given.may_ask)
+    question = replace(_USER, default=before.user) if before is not None and before.user else _USER
+    user = answered(question, _some, given.mail_user, may_ask=given.may_ask)
     password = ""
     if user:
         password = answered(_MAIL_PASSWORD, str, first_line(given.mail_password_file), may_ask=given.may_ask)
-    likely = user if "@" in user else f"hubkey@{address.host}"
-    sender = answered(_with(_SENDER, likely), checks.mail_address, given.mail_sender, may_ask=given.may_ask)
+    likely = before.sender if before is not None else user if "@" in user else f"hubkey@{address.host}"
+    sender = answered(replace(_SENDER, default=likely), checks.mail_address, given.mail_sender, may_ask=given.may_ask)
     return Mail(server=host, port=port or _PORTS[security], security=security, user=user, sender=sender), password
 
 
-def _with(question: Question, default: str) -> Question:
-    return replace(question, default=default)
+def _some(text: str) -> str:
+    """The answer, or nothing for "none"."""
+    return "" if text.strip().lower() == _NONE else text.strip()
 
 
 def _security(text: str) -> Security:
