@@ -18,6 +18,7 @@ from booking_server.doors.approving import WrongCode
 from booking_server.doors.enrolment import NewBox
 from booking_server.doors.service import DoorState
 from booking_server.errors import Invalid
+from booking_server.web.confirming import confirmed
 from booking_server.web.forms import Form
 from booking_server.web.request import actor, config, database, now
 
@@ -45,6 +46,7 @@ def state(box_id: str) -> Answer:
 
 
 @pages.post("/boxes/<box_id>/approval")
+@confirmed
 def approve(box_id: str) -> Answer:
     form = Form.posted()
     try:

@@ -16,6 +16,7 @@ from booking_server.doors import boxes, moving
 from booking_server.doors import service as doors
 from booking_server.doors.views import door_page
 from booking_server.errors import Invalid, NotFound
+from booking_server.web.confirming import confirmed
 from booking_server.web.forms import Form
 from booking_server.web.request import actor, config, database, keys, now
 
@@ -30,6 +31,7 @@ def ask_theft(door_id: str) -> Answer:
 
 
 @pages.post("/doors/<door_id>/theft")
+@confirmed
 def mark_stolen(door_id: str) -> Answer:
     form = Form.posted()
     try:

@@ -11,6 +11,7 @@ from booking_server.doors import lock_down, showing
 from booking_server.doors import service as doors
 from booking_server.errors import Invalid
 from booking_server.places import service as places
+from booking_server.web.confirming import confirmed
 from booking_server.web.forms import Form
 from booking_server.web.request import actor, database, now
 
@@ -35,6 +36,7 @@ def begin(site_id: int) -> Answer:
 
 
 @pages.post("/sites/<int:site_id>/lock-down/lifting")
+@confirmed
 def lift(site_id: int) -> Answer:
     return _say(site_id, on=False)
 

@@ -12,6 +12,7 @@ from access_contract.vocabulary import Assurance
 from booking_server.doors import alone, hours
 from booking_server.doors.views import door_page
 from booking_server.errors import Invalid
+from booking_server.web.confirming import confirmed
 from booking_server.web.forms import Form
 from booking_server.web.request import actor, database, now
 
@@ -20,6 +21,7 @@ Answer = str | Response | tuple[str, int]
 
 
 @pages.post("/doors/<door_id>/hours")
+@confirmed
 def add_hours(door_id: str) -> Answer:
     form = Form.posted()
     try:

@@ -24,6 +24,7 @@ from booking_server.errors import Invalid
 from booking_server.places import naming
 from booking_server.places import service as places
 from booking_server.tags import exposure
+from booking_server.web.confirming import is_confirmed, to_confirm
 from booking_server.web.forms import Form
 from booking_server.web.request import actor, database, keys, now
 
@@ -93,7 +94,10 @@ def open_once(door_id: str) -> Answer:
 
 @pages.post("/doors/<door_id>/mode")
 def set_mode(door_id: str) -> Answer:
+    """Whoever leaves a door unlocked proves first who they are; to lock one is never held up."""
     form = Form.posted()
+    if form.text("mode") == "unlocked" and not is_confirmed():
+        return to_confirm()
     try:
         with database().write() as tx:
             mode, reason = form.text("mode"), form.text("reason")

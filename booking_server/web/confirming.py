@@ -23,7 +23,7 @@ def confirmed(view: View) -> View:
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        return view(*args, **kwargs) if is_confirmed() else _to_confirm()
+        return view(*args, **kwargs) if is_confirmed() else to_confirm()
 
     return cast(View, guarded)
 
@@ -32,7 +32,7 @@ def is_confirmed() -> bool:
     return state.signed_session().is_confirmed(state.now())
 
 
-def _to_confirm() -> Response:
+def to_confirm() -> Response:
     """Send to the proof, and from there to the page that was open: a form is then sent by a person once more."""
     page = request.full_path.rstrip("?") if request.method == "GET" else urlsplit(request.referrer or "/").path
     there = f"/confirm?next={quote(page)}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Signing in by a password and what follows it, signing out, and the language of the pages. What is right is decided elsewhere."""
+"""Signing in by a password and what follows it, signing out, and the language of the pages. Decides nothing by itself."""
 
 from __future__ import annotations
 
