@@ -14,11 +14,12 @@ import structlog
 from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
-from access_contract.enrolling import Asked, BadWord, Refusal, Revealed, spaced
+from access_contract.enrolling import Asked, BadWord, Refusal, Revealed
 from access_contract.explaining import explained
 from booking_server.actors import SYSTEM
 from booking_server.doors import enrolment
 from booking_server.errors import BookingServerError, NotFound
+from booking_server.logs import network_of
 from booking_server.web.request import config, database, now
 
 pages = Blueprint("box_api", __name__)
@@ -47,7 +48,7 @@ def reveal(enrolment_id: str) -> Response:
     with database().write() as tx:
         revealed = enrolment.reveal(tx, now=now(), enrolment_id=enrolment_id, nonce=nonce)
         box = enrolment.new_box(tx, SYSTEM, config=config(), enrolment_id=enrolment_id)
-    _log.info("new_box", code=spaced(box.code), address=box.address, hardware=box.hardware)
+    _log.info("new_box", network=network_of(box.address), hardware=box.hardware)
     return _say(revealed)
 
 

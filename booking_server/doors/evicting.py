@@ -67,7 +67,7 @@ def carry_out(config: Config, database: Database, clock: Clock, wish: Revocation
         serials = None if still_stolen else wish.serials
         became = put_out(config, wish.door_id, now=clock.now(), serials=serials).value
     except (OSError, BadConfiguration) as error:
-        _log.error("box_not_put_out", door=wish.door_id, detail=str(error))
+        _log.error("box_not_put_out", door=wish.door_id, exc_info=error)
         became = FAILED
     with database.write() as tx:
         boxes.done(tx, now=clock.now(), revocation_id=wish.id, became=became)

@@ -153,7 +153,7 @@ def test_who_is_nobody_waits_for_no_writer_and_keeps_none_waiting(app: Flask) ->
             assert post(app, address, {"nonce": base64.b64encode(b"x" * 32).decode()}).status_code == 422
             assert app.test_client().get("/why/front", **HTTPS).status_code == 200
     assert said[0] == said[1]
-    assert [line["event"] for line in told] == ["new_box"]
+    assert [line["event"] for line in told if line["event"] != "answered"] == ["new_box"]
 
 
 def test_too_many_are_told_when_to_come_again(app: Flask) -> None:
