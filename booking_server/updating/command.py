@@ -86,7 +86,7 @@ def _forward(config_file: Path, given: Path | None, *, yes: bool) -> None:
         settings=str(config_file.resolve()),
         user="" if owner is None else owner.pw_name,
         database=asking.address_of(config),
-        faults=_faults(config_file),
+        well=_well(config_file),
         revision_before=as_user(owner, partial(asking.revision_of, config)),
         begun_at=SystemClock().now().isoformat(),
     )
@@ -111,15 +111,15 @@ def _back_up(config_file: Path, config: Config) -> None:
     click.echo("backup: made")
 
 
-def _faults(config_file: Path) -> list[str]:
+def _well(config_file: Path) -> list[str]:
     try:
         found = machine.findings(str(config_file))
     except Failed as error:
         raise NotUpdated("{why}", why=error) from None
-    wrong = [f"{about}: {says}" for level, about, says in found if level == "fault"]
-    for line in wrong:
-        click.echo(f"before the update already: {line}")
-    return [about for level, about, _ in found if level == "fault"]
+    wrong = [(about, says) for level, about, says in found if level == "fault"]
+    for about, says in wrong:
+        click.echo(f"wrong already before the update: {about}: {says}")
+    return sorted({about for _, about, _ in found} - {about for about, _ in wrong})
 
 
 def _undo(found: Record | None, *, discard: bool, yes: bool) -> None:

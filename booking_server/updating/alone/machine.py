@@ -72,7 +72,7 @@ class Machine:
             _run("systemctl", "start", *units)
 
     def check(self) -> None:
-        """Wait until every enabled unit runs and the doctor finds nothing wrong that was not wrong before."""
+        """Wait until every enabled unit runs and the doctor finds nothing wrong that was well before."""
         until, pause = time.monotonic() + HEALTHY_SECONDS_MAX, Event()
         while (wrong := self._wrong()) is not None:
             if time.monotonic() > until:
@@ -124,7 +124,7 @@ class Machine:
             if state != "active":
                 return f"{unit} is {state}: journalctl -u {unit} -n 20"
         for level, about, says in findings(self._plan.settings):
-            if level == "fault" and about not in self._plan.faults:
+            if level == "fault" and about in self._plan.well:
                 return f"doctor: {about}: {says}"
         return None
 

@@ -22,8 +22,8 @@ _RUNNING, _WHOLE = ("keep",), ("stop", "copy")
 class Plan:
     """What was found out before anything was touched.
 
-    `database` is {"file": path} or {"uri": libpq's, "password": ...}. `faults` are what the doctor found wrong before: an
-    update does not have to heal them.
+    `database` is {"file": path} or {"uri": libpq's, "password": ...}. `well` is what the doctor found no
+    fault in before: an update must not spoil it, and does not have to heal the rest, nor what only a newer doctor looks at.
     """
 
     package: str
@@ -33,7 +33,7 @@ class Plan:
     settings: str
     user: str
     database: dict[str, str]
-    faults: list[str] = field(default_factory=list)
+    well: list[str] = field(default_factory=list)
     revision_before: str = ""
     begun_at: str = ""
 
