@@ -181,6 +181,7 @@ class Building:
 
     def doors_made(self, *door_ids: str, start: bool = True, by_command: bool = True) -> list[Door]:
         """Several doors beside each other."""
+        load(self.settings)  # msgspec may crash where two threads are the first to read a shape
         with ThreadPoolExecutor(4) as together:
             return list(together.map(lambda door_id: self.door(door_id, start=start, by_command=by_command), door_ids))
 
