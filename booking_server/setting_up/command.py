@@ -102,7 +102,7 @@ def _begin(place: Place, given: Given, state_folder: Path, database: str | None)
     checks.clock_can_be_right(now)
     checks.there_is_room(state_folder)
     if database is not None:
-        checks.database_answers(database)
+        as_user(place.owner, partial(checks.database_answers, database))
     if given.may_ask:
         click.echo(
             "Five questions, then this machine serves your hub. Until the last answer nothing is changed; Ctrl-C ends it.\n"

@@ -66,6 +66,7 @@ def test_what_is_odd_about_an_address_is_said_with_what_to_do() -> None:
 def test_a_database_that_lets_nobody_in_is_refused_without_its_password(tmp_path: Path) -> None:
     """Before anything is written that names it."""
     checks.database_answers(f"sqlite:///{tmp_path / 'hub.sqlite'}")
+    assert list(tmp_path.iterdir()) == []
     for url in (f"postgresql+psycopg://hub:secret@127.0.0.1:{free_port()}/hub", "mongodb://hub:secret@here/hub", "secret"):
         with pytest.raises(Invalid, match="database cannot be used") as refused:
             checks.database_answers(url)
