@@ -78,18 +78,18 @@ _FINNISH = {
     "contact": "Kirjoita: {email}",
     "not_stated": "Ei vielä ilmoitettu. Kysy talon henkilökunnalta.",
     "logged": "Mitä täällä kirjataan",
-    "logged_door": "Joka kerta, kun avaintagi näytetään lukijalle: aika, ovi ja kulkusuunta, avautuiko ovi ja ellei, miksi,"
+    "logged_door": "Joka kerta, kun avainlätkä viedään lukijaan: aika, ovi ja kulkusuunta, avautuiko ovi ja ellei, miksi,"
     " sekä menikö joku sisään. Ei kuvaa eikä ääntä.",
-    "knows": "Ovella oleva laite ei tunne nimiä: se tuntee tagit omalla koodillaan. Keskuksen palvelin tietää, kenellä tagi"
+    "knows": "Ovella oleva laite ei tunne nimiä: se tuntee avainlätkät omalla koodillaan. Keskuksen palvelin tietää, kenellä lätkä"
     " on.",
     "named": "Kenen nimi näkyy",
-    "priced": "Henkilökunta näkee nimesi vain, kun menet maksulliseen tilaan: lasku perustuu siihen. Muut näytöt näkyvät"
+    "priced": "Henkilökunta näkee nimesi vain, kun menet maksulliseen tilaan: lasku perustuu siihen. Muut leimaukset näkyvät"
     " heille ilman nimeä.",
-    "always": "Henkilökunta näkee nimesi jokaisen näytön kohdalla. Syy: {reason}",
-    "never": "Henkilökunnalle ei näytetä nimiä. Palvelin säilyttää tiedon siitä, kenen tagi oli, jotta voit nähdä omat"
-    " näyttösi.",
+    "always": "Henkilökunta näkee nimesi jokaisen leimauksen kohdalla. Syy: {reason}",
+    "never": "Henkilökunnalle ei näytetä nimiä. Palvelin säilyttää tiedon siitä, kenen avainlätkä oli, jotta voit nähdä omat"
+    " leimauksesi.",
     "long": "Kuinka kauan",
-    "long_door": "{days} päivän kuluttua näytöstä ei enää näe, kuka se oli. Tieto siitä, että näyttö oli ja milloin, säilyy.",
+    "long_door": "{days} päivän kuluttua leimauksesta ei enää näe, kuka se oli. Tieto leimauksesta ja sen ajasta säilyy.",
     "long_books": "Se, mihin lasku perustuu, pysyy yhdistettynä sinuun, kunnes kuukauden sulkemisesta on {contest} päivää."
     " Laskut säilytetään {years} vuotta sen vuoden päättymisestä, jona ne tehtiin, kuten kirjanpito vaatii.",
     "long_frozen": "Jos ovella tapahtuu jotakin, henkilökunta voi säilyttää joidenkin päivien tiedot kauemmin, syystä ja"
@@ -113,12 +113,12 @@ _FINNISH = {
     "short_never": "ei koskaan",
     "staff_recorded": "Mitä kirjataan",
     "staff_sign_in": "Kirjautumiset: aika, verkko-osoite ja selain; väärät yritykset. Säilytetään {days} päivää.",
-    "staff_acts": "Mitä tunnuksella muutetaan tai pyydetään: annettu pääsy, luovutetut ja estetyt tagit, ovien avaukset ja"
+    "staff_acts": "Mitä tunnuksella muutetaan tai pyydetään: annettu pääsy, annetut ja suljetut avainlätkät, ovien avaukset ja"
     " tilan muutokset syineen, hinnat, suljetut kuukaudet, ovien asetukset, luovutetut ja poistetut tiedot. Säilytetään"
     " {days} päivää.",
-    "staff_looks": "Mitä tunnuksella katsotaan: kenen näyttöjä, ketkä on nähty ovilla, kenen kuukauden käyttöä. Säilytetään"
+    "staff_looks": "Mitä tunnuksella katsotaan: kenen leimauksia, ketkä on nähty ovilla, kenen kuukauden käyttöä. Säilytetään"
     " {days} päivää; henkilö itse voi lukea sen ja tunnuksen haltijan nimen.",
-    "staff_doors": "Henkilökunta, jolla on tagi: ovien tiedot kuten kaikilta muiltakin.",
+    "staff_doors": "Henkilökunta, jolla on avainlätkä: ovien tiedot kuten kaikilta muiltakin.",
     "staff_not": "Järjestelmä ei pidä työaikakirjanpitoa, ei arvioi eikä vertaa ketään muihin.",
     "staff_who": "Kuka tiedot näkee",
     "staff_who_list": "Ylläpitäjät sen henkilön, oven tai tunnuksen sivulla, jota tieto koskee. Jokainen näkee omansa sivulla"
