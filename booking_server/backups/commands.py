@@ -51,9 +51,9 @@ Next:
   1. systemctl start booking-server-web
      Block and end again what was blocked and ended since; the mails that this hub sent since say what.
   2. booking-server restored --next-invoice NUMBER
-     One more than the last number on any invoice that was ever sent: docs/backup.md.
-  3. systemctl start booking-server-broker booking-server-doors booking-server-mail
-  4. booking-server doctor"""
+     docs/run-the-server.md, "The disk is dead", says which it is.
+  3. booking-server init
+     Starts the rest, and asks nothing. Then: booking-server doctor"""
 
 
 @click.group(invoke_without_command=True)

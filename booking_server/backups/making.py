@@ -78,6 +78,14 @@ def make_backup(config_file: Path, config: Config, *, now: datetime, to: Path | 
     return made
 
 
+def last_made(state_folder: Path) -> datetime | None:
+    """Return when the last backup was made that went wherever it was to go; None if none ever was."""
+    try:
+        return msgspec.json.decode((state_folder / RECORD).read_bytes(), type=_Record).at
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
 def _recipient(config_file: Path, config: Config) -> str:
     recipient = config.backup.recipient
     if not recipient:

@@ -100,10 +100,10 @@ def booking(tx: Connection, booking_id: int) -> Booking:
     return _booking(row)
 
 
-def spaces_of(tx: Connection, booking_ids: Collection[int]) -> dict[int, int]:
-    """Return which space each of these bookings holds, cancelled or not; those that there are not are left out."""
-    found = select(bookings.c.id, bookings.c.space_id).where(bookings.c.id.in_(booking_ids))
-    return {row.id: row.space_id for row in tx.execute(found)}
+def spaces_of(tx: Connection, booking_ids: Collection[int]) -> dict[int, tuple[int, datetime]]:
+    """Return which space each of these bookings holds, and when it was made, cancelled or not; unknown ones are left out."""
+    found = select(bookings.c.id, bookings.c.space_id, bookings.c.booked_at).where(bookings.c.id.in_(booking_ids))
+    return {row.id: (row.space_id, row.booked_at) for row in tx.execute(found)}
 
 
 def bookings_of(tx: Connection, actor: Actor, person_id: int) -> list[Booking]:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from booking_server import rotating, schema
 from booking_server.actors import COMMAND_LINE
 from booking_server.audit import service as audit
+from booking_server.backups.making import last_made
 from booking_server.config import Config, clock_of, load
 from booking_server.db import Database
 from booking_server.doors import service as doors
@@ -56,11 +57,23 @@ def rotate(config_file: Path, without: tuple[str, ...]) -> None:
     if behind:
         options = " ".join(f"--without {door_id}" for door_id in behind)
         raise click.ClickException(LEFT_BEHIND.format(doors=", ".join(behind), key=wanted, options=options))
+    _must_be_backed_up(config, held)
     made = step(config.folder, now=clock_of(config).now())
     _note(config, act, made, without)
     click.echo(
         says.format(current=made.current.id, next=made.next.id if made.next else "", old=held.old.id if held.old else "")
     )
+
+
+def _must_be_backed_up(config: Config, held: Keys) -> None:
+    """The old key opens the way for a hub that was put back from before the change: it goes once the new one is backed up."""
+    if held.old is None or not config.backup.recipient:
+        return
+    last = last_made(config.folder)
+    if last is None or last.timestamp() < held.number:
+        raise click.ClickException(
+            f"no backup holds {held.current.id} yet: put back from one, no door would believe this hub. First: booking-server backup"
+        )
 
 
 def overview(tx: Connection, held: Keys) -> list[str]:

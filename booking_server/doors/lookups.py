@@ -43,7 +43,7 @@ class HubLookups:
         leads = doors.access_points(tx, *{door for door, _ in points}) if points else []
         return {(p.door_id, p.point): spaces[p.to_area_id] for p in leads if p.to_area_id in spaces}
 
-    def bookings(self, tx: Connection, booking_ids: Collection[int]) -> dict[int, int]:
+    def bookings(self, tx: Connection, booking_ids: Collection[int]) -> dict[int, tuple[int, datetime]]:
         return bookings.spaces_of(tx, [number for number in booking_ids if 0 < number <= ID_MAX])
 
     def command_done(self, tx: Connection, now: datetime, door_id: str, done: CommandDone) -> None:

@@ -29,6 +29,9 @@ from booking_server.ledger.tables import entries, entry_people, event_bytes, eve
 MERGE_SPAN = timedelta(days=1)
 NEWS_SPAN = timedelta(minutes=10)
 """How long a refusal is worth telling of: what a door delivers after a blackout is not."""
+BOOKED_LATER = timedelta(hours=1)
+"""More than clocks differ: a booking made so long after the tap did not admit it. A hub that was put back from a backup gives
+numbers of bookings once more, and its doors still tell of those that had them before."""
 _NUL = b"\\u0000"
 
 
@@ -64,8 +67,8 @@ class Lookups(Protocol):
     def targets(self, tx: Connection, points: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Target]:
         """Return where each of these (door, access point) leads; those that lead into no space are left out."""
 
-    def bookings(self, tx: Connection, booking_ids: Collection[int]) -> Mapping[int, int]:
-        """Return which space each of these bookings holds; those that there are not are left out."""
+    def bookings(self, tx: Connection, booking_ids: Collection[int]) -> Mapping[int, tuple[int, datetime]]:
+        """Return which space each of these bookings holds, and when it was made; those that there are not are left out."""
 
     def command_done(self, tx: Connection, now: datetime, door_id: str, done: CommandDone) -> None: ...
 
@@ -270,16 +273,18 @@ def _enter(tx: Connection, lookups: Lookups, entered: Sequence[_Tap]) -> None:
     _merge_around(tx, [tap for tap, _ in inside])
 
 
-def _entry_row(tap: _Tap, target: Target, booked: Mapping[int, int]) -> dict[str, Any]:
+def _entry_row(tap: _Tap, target: Target, booked: Mapping[int, tuple[int, datetime]]) -> dict[str, Any]:
     """An entry belongs to the booking that admitted only in the booked space itself: a booking opens the way there, too."""
     booking = booking_of(tap.cause)
+    space, made_at = booked.get(booking or 0, (0, tap.at))
+    is_its = space == target.space_id and (made_at < tap.at + BOOKED_LATER or tap.clock == ClockQuality.UNTRUSTED)
     return {
         "tap_event_id": tap.event_id,
         "space_id": target.space_id,
         "service_day": civil.service_day(tap.at, target.zone),
         "vat_day": civil.vat_day(tap.at, target.zone),
         "event_hash": tap.hash,
-        "booking_id": booking if booking is not None and booked.get(booking) == target.space_id else None,
+        "booking_id": booking if is_its else None,
         "doubtful": tap.clock == ClockQuality.UNTRUSTED,
         "simulated": tap.simulated,
     }

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from sqlalchemy import MetaData, inspect, select, text
@@ -125,12 +125,12 @@ class WorstDay:
             tags.unblock_tag(tx, STAFF, now=self.desk.clock.now(), keytag_id=keytag)
 
     def back_up_now(self) -> None:
-        """Back up without a process of its own."""
-        make_backup(self.building.settings, load(self.building.settings), now=self.desk.clock.now())
+        """Back up onto a stick, without a process of its own."""
+        config = load(self.building.settings)
+        make_backup(self.building.settings, config, now=self.desk.clock.now(), to=self.building.folder / "stick-backups")
 
     def backup(self) -> Path:
         """Back up by the command, and return the newest file."""
-        self.building.hand.turn_by(timedelta(seconds=1))
         self.building.command("backup")
         return max(self.backups.glob("*.age"))
 

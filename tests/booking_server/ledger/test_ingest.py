@@ -223,6 +223,16 @@ def test_an_entry_belongs_to_the_booking_of_that_space_only(room: Room) -> None:
         assert tx.execute(select(entries.c.booking_id).order_by(entries.c.id)).scalars().all() == [None, own]
 
 
+def test_an_entry_does_not_belong_to_a_booking_that_was_made_long_after(room: Room) -> None:
+    """In a hub that was put back another booking has that number now; the door still tells of the one before."""
+    own = room.hub.desk.book(room.hub.room, room.hub.aino, NOW + MINUTE, NOW + 60 * MINUTE)
+    tapped = msgspec.structs.replace(room.tap(), cause=f"booking:{own}")
+    for number, seconds in ((1, -2 * 3600), (3, 0)):
+        room.send(written(number, tapped, seconds), written(number + 1, Passed(tap=number, outcome=Outcome.ENTERED), seconds + 1))
+    with room.hub.desk.database.read() as tx:
+        assert tx.execute(select(entries.c.booking_id).order_by(entries.c.id)).scalars().all() == [None, own]
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 @pytest.mark.parametrize("counts", [True, False])
 def test_at_a_door_that_stands_unlocked_the_spaces_setting_says_what_is_an_entry(
