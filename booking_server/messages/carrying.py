@@ -120,10 +120,10 @@ class _Smtp:
 
 
 def _connected(settings: Settings, our_name: str) -> smtplib.SMTP:
-    named = {"host": settings.server, "port": settings.port, "local_hostname": our_name, "timeout": TIMEOUT_SECONDS}
+    where = (settings.server, settings.port, our_name)
     if settings.security == "tls":
-        return smtplib.SMTP_SSL(**named, context=ssl.create_default_context())  # type: ignore[arg-type]
-    session = smtplib.SMTP(**named)  # type: ignore[arg-type]
+        return smtplib.SMTP_SSL(*where, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context())
+    session = smtplib.SMTP(*where, timeout=TIMEOUT_SECONDS)
     if settings.security == "starttls":
         try:
             session.starttls(context=ssl.create_default_context())

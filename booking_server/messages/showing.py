@@ -6,7 +6,6 @@ Of what a message says nothing is shown, only its kind: a link to sign in with i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -102,7 +101,7 @@ def _can_be_sent_again(row: Row[Any]) -> bool:
 
 
 def _shown(tx: Connection, actor: Actor, row: Row[Any]) -> Shown:
-    values: Mapping[str, Any] = row._mapping
+    values = row._asdict()
     same = {name: values[name] for name in Shown.__dataclass_fields__ if name in values}
     to, person_id = _to(tx, actor, row)
     return Shown(**{**same, "to": to, "person_id": person_id, "can_be_sent_again": _can_be_sent_again(row)})

@@ -7,11 +7,12 @@ from flask import Blueprint, flash, redirect, render_template
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from booking_server.actors import Role
+from booking_server.actors import NotAllowed, Role
 from booking_server.errors import Invalid
 from booking_server.messages import choosing, showing, wording
 from booking_server.messages.rules import CHOSEN
 from booking_server.messages.showing import Attention
+from booking_server.people import service as people
 from booking_server.web.forms import Form, say
 from booking_server.web.request import actor, database, now
 
@@ -57,19 +58,26 @@ def leave_all() -> Answer:
 @pages.get("/me/messages")
 def choices() -> Answer:
     who = actor()
+    if who.person_id is None:
+        return _own(Form.empty())
     with database().read() as tx:
-        without = frozenset() if who.person_id is None else choosing.unwanted(tx, who.person_id)
-    form = Form.empty(kinds=[kind.value for kind in CHOSEN if kind not in without])
-    return render_template("messages/own.html", form=form, **_choices())
+        without = choosing.unwanted(tx, who.person_id)
+        language = people.person(tx, who, who.person_id).language
+    return _own(Form.empty(kinds=[kind.value for kind in CHOSEN if kind not in without], language=language))
 
 
 @pages.post("/me/messages")
 def choose() -> Answer:
     form, who = Form.posted(), actor()
-    who.must_be(Role.MEMBER)
+    if who.person_id is None:
+        raise NotAllowed("only a person chooses")
     wanted = {kind for kind in CHOSEN if kind.value in form.values("kinds")}
-    with database().write() as tx:
-        choosing.choose(tx, who, now=now(), person_id=who.person_id or 0, wanted=wanted)
+    try:
+        with database().write() as tx:
+            choosing.choose(tx, who, now=now(), person_id=who.person_id, wanted=wanted)
+            people.choose_language(tx, who, now=now(), person_id=who.person_id, language=form.text("language"))
+    except Invalid as problem:
+        return _own(form.refuse(problem)), 422
     flash(gettext("Saved."))
     return redirect("/me/messages", 303)
 
@@ -84,11 +92,13 @@ def mail_attention() -> Attention | None:
     return found if found.waiting or found.given_up else None
 
 
-def _choices() -> dict[str, object]:
+def _own(form: Form) -> str:
     who = actor()
     offered = [kind for kind in CHOSEN if not choosing.is_mandatory(kind, is_staff=who.is_staff)]
-    return {
-        "choices": [(kind.value, wording.CHOICES[kind]) for kind in offered],
-        "has_person": who.person_id is not None,
-        "is_staff": who.is_staff,
-    }
+    return render_template(
+        "messages/own.html",
+        form=form,
+        choices=[(kind.value, wording.CHOICES[kind]) for kind in offered],
+        has_person=who.person_id is not None,
+        is_staff=who.is_staff,
+    )

@@ -130,6 +130,17 @@ def person(tx: Connection, actor: Actor, person_id: int) -> Person:
     return _one(tx, person_id)
 
 
+def choose_language(tx: Connection, actor: Actor, *, now: datetime, person_id: int, language: str) -> Person:
+    """Write to a person in another language from now on. They themselves may choose. Raise Invalid; NotFound; NotAllowed."""
+    actor.must_act_for(person_id, Role.HOST, Role.BILLING)
+    if language not in LANGUAGES:
+        raise Invalid("language", "Choose a language.")
+    if _one(tx, person_id).language != language:
+        tx.execute(update(people_table).where(people_table.c.id == person_id).values(language=language))
+        audit.note(tx, actor, now=now, act="language_chosen", subject=f"person:{person_id}", language=language)
+    return _one(tx, person_id)
+
+
 def suspended(tx: Connection, among: Collection[int] | None = None) -> set[int]:
     """Return the people, of these or of all, who may not enter for now, or no longer."""
     return _those(tx, people_table.c.suspended_at.is_not(None) | people_table.c.ended_at.is_not(None), among)
