@@ -70,7 +70,7 @@ class Building:
         except BaseException:
             self._stack.close()
             raise
-        self.broker_port, self.web_port = free_port(), free_port()
+        self.broker_port, self.web_port, self.mail_folder = free_port(), free_port(), self.folder / "mail"
         self.database_url = database or f"sqlite:///{self.folder / 'hub.sqlite'}"
         self.doors: dict[str, Door] = {}
         self._readers, self._server = frozenset(readers), server
@@ -122,6 +122,11 @@ class Building:
 
     def start_web(self) -> None:
         self._start("web", "web").wait_until(lambda: answers(self.web_port))
+
+    def start_mail(self) -> None:
+        """Start the process that sends mail: here, one file for each into `mail_folder`."""
+        child = self._start("mail", "mail")
+        child.wait_until(lambda: '"ready"' in child.said())
 
     def start_servers(self) -> None:
         """Start the broker, then both server processes beside each other."""
@@ -205,7 +210,7 @@ class Building:
             database.close()
 
     def _write_settings(self) -> None:
-        settings = {
+        settings: dict[str, object] = {
             "database": self.database_url,
             "state_folder": str(self.state),
             "demo": True,
@@ -215,6 +220,8 @@ class Building:
             "seller": SELLER,
             "simulated": {"clock": str(self.hand.file)},
         }
+        if tuple(self._server) == (SERVER,):  # an earlier version's knows no mail
+            settings["mail"] = {"folder": str(self.mail_folder), "sender": "hub@example.org"}
         write_settings(self.settings, settings)
 
     def _start(self, name: str, *words: str) -> Child:

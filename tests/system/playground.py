@@ -46,6 +46,8 @@ def _furnish(building: Building, password: str, first: date, now: datetime, say:
     building.hand.turn_to(now)
     say("starting broker, server and doors")
     building.start_servers()
+    desk.leave_old_mail()
+    building.start_mail()
     building.doors_made(*DOORS, start=False, by_command=False)
     taps = sum(write_journal(building.doors[door].folder, door, past_use(hub, first, now)) for door in DOORS)
     for door in building.doors.values():
@@ -64,6 +66,7 @@ def _where(building: Building, panel: Panel, password: str, *, real: bool) -> li
         "",
         f"  door panel   {panel.address}",
         f"  staff pages  {building.web_address}   sign in as host, password {password}",
+        f"  mail         {building.mail_folder}   one file for each",
         f"  readers      {'the real pcscd, with virtual readers' if real else 'simulated'}",
         "",
         "Tap a keytag on the panel and watch it arrive on the page Today. Ctrl-C stops everything.",
