@@ -51,6 +51,7 @@ from tests.system.processes import Child, Processes, wait_for
 from tests.system.turned_clock import ClockHand
 
 ENOUGH_SECONDS = 1.0
+BUGS = ("Traceback", "by_a_bug")
 """Well under a second is the aim; the rest is for a busy machine."""
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """Where the engine makes no difference."""
@@ -262,7 +263,7 @@ def test_bad_messages_are_counted_told_once_and_open_nothing(server: Server, hub
         assert len([a for a in room.of(Answer) if a.ask == "first"]) == 1
         assert nobody.heard == lobby.heard == []
     assert process.said().count('"replayed_ask"') == 1
-    assert "Traceback" not in process.said()
+    assert not any(word in process.said() for word in BUGS)
     with hub.desk.database.read() as tx:
         assert len(tx.execute(select(events.c.id)).all()) == 1
 
@@ -368,7 +369,7 @@ def test_time_goes_on_and_so_do_snapshots_and_commands(
             room.vanish()
             wait_for(lambda: not hub.desk.online("room"), "the broker's last word for the door", limit_seconds=5)
         assert process.stop() == 0
-        assert "Traceback" not in process.said()
+        assert not any(word in process.said() for word in BUGS)
 
 
 def shown(door: FakeDoor) -> tuple[Snapshot, str]:
@@ -386,7 +387,7 @@ def test_it_ends_when_it_cannot_store_and_says_so_in_one_line(server: Server, hu
         assert process.process.wait(20) == 1
         assert room.heard == []
     assert process.said().splitlines()[-1].startswith("Error: the database cannot be used: ")
-    assert "Traceback" not in process.said()
+    assert not any(word in process.said() for word in BUGS)
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -398,7 +399,7 @@ def test_a_database_that_goes_away_is_one_clear_line(server: Server, hub: Hub) -
         tx.execute(text(f"select pg_terminate_backend(pid) from pg_stat_activity where {others}"))  # noqa: S608
     assert process.process.wait(20) == 1
     assert process.said().splitlines()[-1].startswith("Error: the database cannot be used: ")
-    assert "Traceback" not in process.said()
+    assert not any(word in process.said() for word in BUGS)
 
 
 def test_a_missing_part_is_one_clear_line(tmp_path: Path) -> None:
