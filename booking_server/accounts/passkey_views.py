@@ -27,17 +27,19 @@ from webauthn.helpers.structs import (
     PublicKeyCredentialRequestOptions as Proving,
 )
 
-from booking_server.accounts import challenges, passkeys, sessions
+from booking_server.accounts import challenges, passkeys, recovery, sessions
 from booking_server.accounts.challenges import Challenge, Purpose
 from booking_server.accounts.passkey_place import Place, Why, place_of, seen_at
 from booking_server.accounts.passkeys import Passkey
 from booking_server.accounts.service import Account
+from booking_server.accounts.ways import ways_of
 from booking_server.errors import Invalid
 from booking_server.logs import Security, security
 from booking_server.web.confirming import confirmed, is_confirmed
 from booking_server.web.forms import Form, say
 from booking_server.web.proving import finish, local
 from booking_server.web.request import actor, address, config, database, is_signed_in, keys, now, signed_session
+from booking_server.web.signing_in import can_mail
 
 pages = Blueprint("passkeys", __name__, template_folder="templates")
 Answer = Any
@@ -114,6 +116,7 @@ def add() -> Answer:
             made = passkeys.add(
                 tx, actor(), now=now(), place=_place(), challenge=challenge, answer=form.value("answer"), name=form.text("name")
             )
+            sessions.add_proof(tx, session_id=signed_session().id, how="passkey")
     except Invalid as problem:
         return _refused(problem, "/me/sign-in", form)
     flash(gettext("The passkey %(name)s signs you in from now on.", name=made.name))
@@ -134,9 +137,15 @@ def rename(passkey_id: int) -> Answer:
 @pages.post("/me/passkeys/<int:passkey_id>/removing")
 @confirmed
 def remove(passkey_id: int) -> Answer:
+    """Forget a passkey. Other sessions end: it may have begun them."""
+    own = signed_session()
+    by_link = can_mail() and own.account.person_id is not None and not actor().is_staff
     try:
         with database().write() as tx:
-            removed = passkeys.remove(tx, actor(), now=now(), passkey_id=passkey_id)
+            removed = passkeys.remove(tx, actor(), now=now(), passkey_id=passkey_id, by_link=by_link)
+            if not ways_of(tx, own.account).has_second:
+                recovery.drop(tx, own.account.id)
+            sessions.end_all(tx, actor(), now=now(), account_id=own.account.id, but=[own.id])
     except Invalid as problem:
         return _refused(problem, "/me/sign-in", Form.posted())
     flash(gettext("The passkey %(name)s signs nobody in any more. Delete it on its device too.", name=removed.name))

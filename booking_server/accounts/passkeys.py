@@ -111,10 +111,13 @@ def rename(tx: Connection, actor: Actor, *, passkey_id: int, name: str) -> Passk
     return _own(tx, actor, passkey_id)
 
 
-def remove(tx: Connection, actor: Actor, *, now: datetime, passkey_id: int) -> Passkey:
-    """Forget one of the actor's own passkeys, and return it. Raise Invalid if nothing else lets them in; NotFound."""
+def remove(tx: Connection, actor: Actor, *, now: datetime, passkey_id: int, by_link: bool) -> Passkey:
+    """Forget one of the actor's own passkeys, and return it. Raise Invalid if nothing else lets them in; NotFound.
+
+    `by_link`: a link can be mailed to them, which does too.
+    """
     found = _own(tx, actor, passkey_id)
-    if not other_ways_in(tx, accounts.existing_account(tx, found.account_id), but=found.id):
+    if not by_link and not other_ways_in(tx, accounts.existing_account(tx, found.account_id), but=found.id):
         raise Invalid("passkey", "This is your only way to sign in. Add another passkey or a password first.")
     tx.execute(delete(passkeys).where(passkeys.c.id == found.id))
     audit.note(tx, actor, now=now, act="passkey_removed", subject=f"account:{found.account_id}", passkey=found.id)
