@@ -150,8 +150,20 @@ FEDERATED_ROLES = ("administrator", "host", "billing", "caretaker", "reports")
 """What a group elsewhere may become here. Who is a member is known by the person, not by a group."""
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=3660)]
-Said = dict[Literal["fi", "sv", "en"], Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]]
-"""A sentence of the hub's own, by language."""
+Text = Annotated[str, msgspec.Meta(max_length=2000)]
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the hub itself says of something, in the languages that it has."""
+
+    fi: Text = ""
+    sv: Text = ""
+    en: Text = ""
+
+    def in_language(self, language: str) -> str:
+        """Return it in this language, else in another; empty if it is said in none."""
+        said = {"fi": self.fi, "sv": self.sv, "en": self.en}
+        return said.get(language) or next((text for text in said.values() if text), "")
 
 
 class Privacy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -163,11 +175,11 @@ class Privacy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     controller: str = ""
     address: str = ""
-    email: Annotated[str, msgspec.Meta(pattern=r"^([^@\s]+@[^@\s]+\.[^@\s.]+)?$")] = ""
+    email: str = ""
     data_protection_officer: str = ""
     authority: str = "Tietosuojavaltuutetun toimisto, tietosuoja.fi"
-    legal_basis: Said = {}
-    monitoring_basis: Said = {}
+    legal_basis: Said = Said()
+    monitoring_basis: Said = Said()
     audit_days: Days = 365
     acts_days: Days = 2190
     sign_in_days: Days = 90
@@ -257,6 +269,7 @@ def _check_values(path: Path, config: Config) -> None:
     _check_metrics(path, config)
     _check_mail(path, config.mail)
     _check_federated(path, config)
+    _check_privacy(path, config.privacy)
     if not config.folder.is_absolute():
         raise BadConfiguration(f"{path}: state_folder is {config.state_folder!r}; allowed is: a whole path, beginning with /")
     if not _is_zone(config.time_zone):
@@ -316,6 +329,16 @@ def _check_federated(path: Path, config: Config) -> None:
                 f"{where}.roles: {group!r} is {held!r}; allowed are {', '.join(FEDERATED_ROLES)},"
                 " alone or with @ and the name of a site"
             )
+
+
+def _check_privacy(path: Path, privacy: Privacy) -> None:
+    if privacy.email and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", privacy.email):
+        raise BadConfiguration(f"{path}: privacy.email is {privacy.email!r}; allowed is: an address like privacy@example.org")
+    if privacy.acts_days < privacy.audit_days:
+        raise BadConfiguration(
+            f"{path}: privacy.acts_days is {privacy.acts_days}; allowed is: at least privacy.audit_days ({privacy.audit_days}),"
+            " for with all acts the looks go"
+        )
 
 
 def _is_database(url: str) -> bool:

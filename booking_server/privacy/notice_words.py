@@ -80,8 +80,8 @@ _FINNISH = {
     "logged": "Mitä täällä kirjataan",
     "logged_door": "Joka kerta, kun avainlätkä viedään lukijaan: aika, ovi ja kulkusuunta, avautuiko ovi ja ellei, miksi,"
     " sekä menikö joku sisään. Ei kuvaa eikä ääntä.",
-    "knows": "Ovella oleva laite ei tunne nimiä: se tuntee avainlätkät omalla koodillaan. Keskuksen palvelin tietää, kenellä lätkä"
-    " on.",
+    "knows": "Ovella oleva laite ei tunne nimiä: se tuntee avainlätkät omalla koodillaan. Keskuksen palvelin tietää, kenellä"
+    " lätkä on.",
     "named": "Kenen nimi näkyy",
     "priced": "Henkilökunta näkee nimesi vain, kun menet maksulliseen tilaan: lasku perustuu siihen. Muut leimaukset näkyvät"
     " heille ilman nimeä.",

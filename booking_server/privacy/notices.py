@@ -7,10 +7,9 @@ and what it has not stated is said to be missing, never made up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 from booking_server.config import Config
 from booking_server.doors.service import Door
@@ -50,8 +49,8 @@ def missing(config: Config) -> list[str]:
         "privacy.controller": stated.controller or seller.name,
         "privacy.address": stated.address or seller.address,
         "privacy.email": stated.email,
-        "privacy.legal_basis": stated.legal_basis,
-        "privacy.monitoring_basis": stated.monitoring_basis,
+        "privacy.legal_basis": stated.legal_basis.in_language("fi"),
+        "privacy.monitoring_basis": stated.monitoring_basis.in_language("fi"),
     }
     return [key for key, value in there.items() if not value]
 
@@ -93,7 +92,10 @@ def of_staff(config: Config, language: str, today: date) -> Notice:
         _who(config, words),
         Section(heading=words["staff_recorded"], paragraphs=recorded),
         Section(heading=words["staff_who"], paragraphs=(words["staff_who_list"],)),
-        Section(heading=words["staff_why"], paragraphs=(_said(rules.monitoring_basis, language, words), words["staff_law"])),
+        Section(
+            heading=words["staff_why"],
+            paragraphs=(rules.monitoring_basis.in_language(language) or words["not_stated"], words["staff_law"]),
+        ),
         _rights(config, words),
     )
     printed = words["printed"].format(day=_day(today, language))
@@ -106,7 +108,7 @@ def _notice(config: Config, language: str, title: str, about: str, log: tuple[Se
         _who(config, words),
         *log,
         Section(heading=words["seen"], paragraphs=(words["seen_by"].format(days=rules.audit_days),)),
-        Section(heading=words["basis"], paragraphs=(_said(rules.legal_basis, language, words),)),
+        Section(heading=words["basis"], paragraphs=(rules.legal_basis.in_language(language) or words["not_stated"],)),
         _rights(config, words),
     )
     printed = words["printed"].format(day=_day(today, language))
@@ -133,11 +135,6 @@ def _how_long(config: Config, words: dict[str, str], *first: str) -> Section:
 def _rights(config: Config, words: dict[str, str]) -> Section:
     complaint = words["authority"].format(authority=config.privacy.authority)
     return Section(heading=words["rights"], paragraphs=(words["rights_list"], complaint))
-
-
-def _said(sentences: Mapping[Any, str], language: str, words: dict[str, str]) -> str:
-    """The hub's own words in this language, else in another it has; never ours."""
-    return sentences.get(language) or next(iter(sentences.values()), words["not_stated"])
 
 
 def _day(day: date, language: str) -> str:

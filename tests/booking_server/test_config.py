@@ -35,6 +35,10 @@ def test_the_documented_settings_are_read(tmp_path: Path) -> None:
         ("state_folder =", "# ", "state_folder is missing"),
         ("[web]", "demo = true\n[web]", "broker.host is '192.168.1.10'; with demo = true"),
         ('language = "fi"', "language = ", "is not TOML"),
+        ("[seller]", '[privacy]\nemail = "x"\n[seller]', "privacy.email is 'x'; allowed is: an address like"),
+        ("[seller]", "[privacy]\naudit_days = 0\n[seller]", "privacy.audit_days is 0; allowed is: a whole number >= 1"),
+        ("[seller]", "[privacy]\nacts_days = 30\n[seller]", "privacy.acts_days is 30; allowed is: at least privacy.audit_days"),
+        ("[seller]", '[privacy.legal_basis]\nde = "a"\n[seller]', "privacy.legal_basis.de is not a setting"),
     ],
 )
 def test_a_bad_value_is_named_with_its_file(tmp_path: Path, good: str, bad: str, said: str) -> None:

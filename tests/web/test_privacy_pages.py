@@ -8,13 +8,17 @@ import json
 import zipfile
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
 from booking_server.accounts import service as accounts
+from booking_server.accounts.tables import sessions
 from booking_server.actors import COMMAND_LINE, Role
-from booking_server.config import Config, Privacy, Seller
+from booking_server.audit import service as audit
+from booking_server.audit.personal import LOOKS
+from booking_server.config import Config, Privacy, Said, Seller
 from booking_server.people import service as people
 from booking_server.privacy import asking
 from booking_server.privacy.notice_words import LANGUAGES, WORDS
@@ -32,8 +36,8 @@ STATED = Privacy(
     controller="Omnia",
     address="Lehtimäentie 1, Espoo",
     email="tietosuoja@example.org",
-    legal_basis={"fi": "Sopimus jäsenen kanssa.", "en": "The contract with the member."},
-    monitoring_basis={"fi": "Käsitelty yt-neuvottelukunnassa."},
+    legal_basis=Said(fi="Sopimus jäsenen kanssa.", en="The contract with the member."),
+    monitoring_basis=Said(fi="Käsitelty yt-neuvottelukunnassa."),
 )
 
 
@@ -152,8 +156,8 @@ def test_the_desk_page_freezes_a_log_and_tells_what_is_missing(served: Served) -
     _member(served)
     host = served.visitor(HOST)
     today, later = served.desk.clock.now().date(), served.desk.clock.now().date() + timedelta(days=30)
-    days = {"from_day": today.isoformat(), "through_day": today.isoformat(), "reason": "a drill is missing"}
-    page = host.post(host.see("/privacy/desk"), "/privacy/freezes", door_id="studio", kept_until="soon", **days, status=422)
+    days: dict[str, Any] = {"from_day": today.isoformat(), "through_day": today.isoformat(), "reason": "a drill is missing"}
+    page = host.post(host.see("/privacy/desk"), "/privacy/freezes", door_id="studio", kept_until="soon", status=422, **days)
     page.must_say("Write the day as day.month.year")
     page = host.post(page, "/privacy/freezes", door_id="studio", kept_until=f"{later.day}.{later.month}.{later.year}", **days)
     page.must_say("Kept until", "a drill is missing", "heikki")
@@ -176,3 +180,36 @@ def test_the_pages_fit_a_phone_and_a_desk(running: Served, tmp_path: Path) -> No
                 assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
                 page.screenshot(path=str(tmp_path / f"{size}-{number}.png"), full_page=True)
             assert troubles == []
+
+
+def _looks(served: Served, person: int) -> list[tuple[object, object]]:
+    with served.desk.database.read() as tx:
+        rows = audit.of_subject(tx, f"person:{person}")
+    return [(row["act"], row["actor"]) for row in rows if row["act"] in LOOKS]
+
+
+def test_who_sees_a_name_a_months_use_or_an_invoice_is_recorded_once_an_hour(served: Served) -> None:
+    """However often a page is loaded; not of who sees nobody's name, and not of one's own."""
+    aino, visitor = _member(served)
+    now, studio = served.desk.clock.now(), next(iter(served.desk.entries(f"{served.desk.clock.now():%Y-%m}"))).space_id
+    served.desk.price(studio, "entry", 420, from_day=now.date())
+    host, billing = served.visitor(HOST), served.visitor(BILLING)
+    for page in ("/", "/today/taps", "/", f"/people/{aino}", f"/people/{aino}"):
+        host.see(page)
+    billing.see("/")
+    assert sorted(_looks(served, aino)) == [("month_seen", HOST), ("seen_at_doors", HOST)]
+    billing.see(f"/people/{aino}")
+    visitor.post(visitor.see("/sign-in?next=/me/data"), "/sign-in", sign_in_name="aino", password=PASSWORD)
+    assert sorted(_looks(served, aino)) == [("month_seen", BILLING), ("month_seen", HOST), ("seen_at_doors", HOST)]
+
+
+def test_an_old_session_proves_again_who_it_is_before_data_leave(served: Served) -> None:
+    """Copy and erasure ask once more who sits there, and until then nothing is taken, shown or recorded."""
+    aino, _ = _member(served)
+    staff = served.visitor()
+    page = staff.see(f"/people/{aino}/data")
+    with served.desk.database.write() as tx:
+        tx.execute(sessions.update().values(confirmed_at=served.desk.clock.now() - timedelta(minutes=11)))
+    assert staff.post(page, f"/people/{aino}/data/export").path == "/confirm"
+    assert staff.see(f"/people/{aino}/erasure").path == "/confirm"
+    assert ("data_exported", "anna") not in _looks(served, aino)
