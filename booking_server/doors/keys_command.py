@@ -72,7 +72,8 @@ def _must_be_backed_up(config: Config, held: Keys) -> None:
     last = last_made(config.folder)
     if last is None or last.timestamp() < held.number:
         raise click.ClickException(
-            f"no backup holds {held.current.id} yet: put back from one, no door would believe this hub. First: booking-server backup"
+            f"no backup holds {held.current.id} yet: put back from one, no door would believe this hub."
+            " First: booking-server backup"
         )
 
 

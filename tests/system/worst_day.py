@@ -58,8 +58,10 @@ class WorstDay:
             self.tapped[door.id] += 1
 
     def settled(self) -> None:
-        """Wait until the server holds every event that the doors wrote."""
-        wait_for(lambda: self.missing() == set(), "every event is here", limit_seconds=60)
+        """Wait until the doors are locked again and the server holds every event that they wrote."""
+        open_still = "select count(*) from taps where granted and outcome is null"
+        wait_for(lambda: not self.missing() and not self.number(open_still), "every event is here", limit_seconds=60)
+        wait_for(lambda: not self.missing(), "every event is here", limit_seconds=60)
 
     def missing(self) -> set[tuple[str, int, str]]:
         """What the doors' own journals hold and the server does not, each by journal, number and hash."""

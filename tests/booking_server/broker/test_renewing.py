@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509 import Certificate, load_pem_x509_certificate
 
 from access_contract.messages import Renew
@@ -126,3 +126,32 @@ def test_a_door_by_door_files_can_renew_too(tmp_path: Path) -> None:
     assert isinstance(own, ec.EllipticCurvePrivateKey)
     assert has.not_valid_after_utc == pki.authority(tmp_path)[0].not_valid_after_utc
     assert renewed(tmp_path, FRONT, renewal(FRONT, new=key(), has=has, key=own), now=NOW).subject == has.subject
+
+
+def test_a_door_renewed_since_the_backup_is_known_again(tmp_path: Path) -> None:
+    """An authority that was put back has no record of a certificate: the door shows it, and it can be renewed and revoked."""
+    door = Door(tmp_path)
+    asked = door.asks()
+    for record in (tmp_path / "authority" / "issued").glob("front.*"):
+        record.unlink()
+    with pytest.raises(NotProven):
+        door.gets(msgspec.structs.replace(asked, certificate=b""))
+    assert door.gets(asked).not_valid_after_utc > NOW
+    assert asked.serial in pki.issued_serials(tmp_path, "front")
+
+
+def test_no_certificate_of_another_is_taken_back(tmp_path: Path) -> None:
+    """One of another hub's authority, of another door, or no certificate at all changes nothing."""
+    door, other = Door(tmp_path / "here"), Door(tmp_path / "here", "side")
+    foreign = Door(tmp_path / "there")
+    for shown in (foreign.has.public_bytes(Encoding.DER), other.has.public_bytes(Encoding.DER), b"\x30\x01"):
+        pki.take_back(tmp_path / "here", "front", shown)
+    assert pki.issued_serials(tmp_path / "here", "front") == [f"{door.has.serial_number:x}"]
+
+
+def test_a_box_that_was_put_out_stays_out_whatever_it_shows(tmp_path: Path) -> None:
+    """What was revoked is not in force again by being shown."""
+    door = Door(tmp_path)
+    pki.revoke(tmp_path, "front", now=NOW)
+    with pytest.raises(NotProven):
+        door.gets(door.asks())
