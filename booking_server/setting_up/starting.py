@@ -65,9 +65,9 @@ def put_caddy_before(config: Config, ours: Path, say: Say) -> None:
     before = CADDYFILE.read_text(encoding="utf-8") if CADDYFILE.exists() else ""
     if f"import {ours}" not in before:
         _import_into_caddy(before, ours, say)
-    _systemctl("enable", "--now", "caddy.service")
-    if not _succeeds("systemctl", "reload", "caddy.service"):
-        raise NotStarted("Caddy does not take its settings: journalctl -u caddy -n 20")
+    for doing in (("enable", "--now"), ("reload",)):
+        if not _succeeds("systemctl", *doing, "caddy.service"):
+            raise NotStarted("Caddy does not start{why}. More: journalctl -u caddy -n 20", why=_last_word("caddy.service"))
     host, port = _host_and_port(config.web.origin)
     if _shows_certificate(host, port):
         say(f"caddy: has the certificate for {host}")

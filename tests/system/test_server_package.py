@@ -57,7 +57,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 @contextmanager
 def brought_up(release: int, folder: Path, processes: Processes) -> Iterator[Machine]:
     with Machine(release, folder, processes, packages=debian.SERVER) as up:
-        up.run(f"echo 127.0.0.1 {NAME} >>/etc/hosts && echo '{PASSWORD}' >/root/password")
+        up.run(f"echo 127.0.0.1 localhost {NAME} >>/etc/hosts && echo '{PASSWORD}' >/root/password")
         yield up
         sys.stderr.write(up.run("journalctl --unit='booking-server-*' --no-pager --lines=60", code=None))  # shown by a failure
 
