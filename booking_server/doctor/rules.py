@@ -242,8 +242,8 @@ def versions(facts: Facts) -> Finding:
     if newer:
         return warning("versions", f"{said}, and {_some(newer)} are newer", "update the server: doors never go first")
     counted = Counter(door.version for door in facts.database.doors if door.version)
-    boxes = "; ".join(f"{count} doors run {version}" for version, count in sorted(counted.items()))
-    return ok("versions", f"{said}; {boxes}" if boxes else said)
+    boxes = ", ".join(f"{version} ({count})" for version, count in sorted(counted.items()))
+    return ok("versions", f"{said}; doors run {boxes}" if boxes else said)
 
 
 def doors(facts: Facts) -> Finding:
