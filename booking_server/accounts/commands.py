@@ -158,7 +158,8 @@ def _site(tx: Connection, name: str) -> int | None:
         return None
     known = {site.name.casefold(): site.id for site in places.sites(tx)}
     if name.casefold() not in known:
-        raise Invalid("site", "There is no site {name}; there are: {known}", name=name, known=", ".join(sorted(known)) or "none yet")
+        there = ", ".join(sorted(known)) or "none yet"
+        raise Invalid("site", "There is no site {name}; there are: {known}", name=name, known=there)
     return known[name.casefold()]
 
 

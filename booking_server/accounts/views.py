@@ -9,8 +9,9 @@ from flask import Blueprint, flash, redirect, render_template
 from flask_babel import gettext, lazy_gettext
 from werkzeug.wrappers import Response
 
+from booking_server.accounts import resetting, sessions
 from booking_server.accounts import service as accounts
-from booking_server.accounts import sessions
+from booking_server.accounts.ways import ways_of
 from booking_server.actors import STAFF, Holds, Role
 from booking_server.errors import Invalid
 from booking_server.places import service as places
@@ -97,6 +98,31 @@ def end_sessions(account_id: int) -> Answer:
     return redirect(f"/accounts/{account_id}", 303)
 
 
+@pages.post("/accounts/<int:account_id>/password")
+@confirmed
+def set_password(account_id: int) -> Answer:
+    form = Form.posted()
+    if account_id == actor().account_id:
+        return redirect("/me/sign-in/password", 303)
+    try:
+        with database().write() as tx:
+            word, hub = form.value("password"), config().name
+            changed = accounts.set_password(tx, actor(), now=now(), account_id=account_id, password=word, hub_name=hub)
+    except Invalid as problem:
+        return _account_page(account_id, form.refuse(problem)), 422
+    flash(gettext("%(name)s has a new password, and is signed in nowhere.", name=changed.sign_in_name))
+    return redirect(f"/accounts/{account_id}", 303)
+
+
+@pages.post("/accounts/<int:account_id>/second-factor/resetting")
+@confirmed
+def reset_second_factor(account_id: int) -> Answer:
+    with database().write() as tx:
+        resetting.reset_second_factor(tx, actor(), now=now(), account_id=account_id)
+    flash(gettext("Forgotten. The password is enough once more, to set up new ones."))
+    return redirect(f"/accounts/{account_id}", 303)
+
+
 def _held(value: str) -> Holds:
     """Return what a tick "host:3" or "host:" stands for. Raise Invalid."""
     role, _, site = value.partition(":")
@@ -131,16 +157,23 @@ def _account_page(account_id: int, form: Form) -> str:
     with database().read() as tx:
         account = accounts.existing_account(tx, account_id)
         sites = [(site.id, site.name) for site in places.sites(tx)]
-        going_on = sessions.sessions_of(tx, now=now(), account_id=account_id)
-    if not form.errors:
-        form = Form.empty(roles=[f"{role}:{site or ''}" for role, site in account.by_hand])
+        going_on, ways = sessions.sessions_of(tx, now=now(), account_id=account_id), ways_of(tx, account)
+    if not form.error("roles"):
+        errors, form = form.errors, Form.empty(roles=[f"{role}:{site or ''}" for role, site in account.by_hand])
+        form.errors = errors
     where = [(None, gettext("The whole hub")), *sites]
     choices = [
         (name, [(f"{role}:{site_id or ''}", words[0]) for role, words in ROLES.items() if role in STAFF])
         for site_id, name in where
     ]
     return render_template(
-        "accounts/account.html", account=account, form=form, choices=choices, sessions=going_on, in_words=_in_words(dict(sites))
+        "accounts/account.html",
+        account=account,
+        ways=ways,
+        form=form,
+        choices=choices,
+        sessions=going_on,
+        in_words=_in_words(dict(sites)),
     )
 
 
