@@ -121,8 +121,10 @@ def _written(found: re.Match[str], value: str | int) -> str:
     return f"{text.ljust(found.start('comment') - 1)} {found['comment']}"
 
 
-def caddy_text(address: Address) -> str:
-    """Return the shipped Caddyfile with this name in the place of the example's."""
+def caddy_text(address: Address, pages_port: int = PAGES_BEHIND_CADDY) -> str:
+    """Return the shipped Caddyfile with this name in the place of the example's, for pages at `pages_port`."""
     shipped = (FILES / "Caddyfile").read_text(encoding="utf-8")
     name = address.url.removeprefix("https://")
-    return shipped.replace("hub.example.org {", f"{name} {{")
+    return shipped.replace("hub.example.org {", f"{name} {{").replace(
+        f"127.0.0.1:{PAGES_BEHIND_CADDY} {{", f"127.0.0.1:{pages_port} {{"
+    )

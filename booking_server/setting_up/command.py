@@ -22,12 +22,13 @@ from booking_server.accounts import service as accounts
 from booking_server.actors import COMMAND_LINE, Role
 from booking_server.backups import going_on
 from booking_server.broker.settings import write_broker
+from booking_server.broker.writing import OPEN
 from booking_server.clock import SystemClock
 from booking_server.config import BadConfiguration, Config, clock_of, load, read
 from booking_server.db import Database
 from booking_server.keys import make_keys
 from booking_server.setting_up import checks, starting
-from booking_server.setting_up.answers import Administrator, Certificate
+from booking_server.setting_up.answers import Administrator, Certificate, caddy_text
 from booking_server.setting_up.as_user import as_user, owner_of
 from booking_server.setting_up.questions import Given, ask, ask_administrator
 from booking_server.setting_up.writing import Place, write_answers
@@ -91,6 +92,7 @@ def init(
     place = Place(config_file, owner_of(config.folder))
     _make_all(place, config, administrator, given)
     place.put_in_force()
+    _put_caddyfile(place, config, given)
     _start(place, config, no_start=no_start)
 
 
@@ -166,6 +168,17 @@ def _add_administrator(config: Config, administrator: Administrator) -> None:
             )
     finally:
         database.close()
+
+
+def _put_caddyfile(place: Place, config: Config, given: Given) -> None:
+    """Write what Caddy reads where it is asked for and missing: a hub that was restored has its settings and not this file."""
+    if config.web.is_https or place.caddyfile.exists():
+        return
+    if given.certificate == Certificate.ACME:
+        text = caddy_text(checks.address(config.web.origin), config.web.port)
+        place.write(place.caddyfile, text.encode(), mode=OPEN)
+    elif config.web.address and not config.demo:
+        click.echo(f"Note: the pages wait on {config.web.host} for a web server before them; for Caddy: --certificate acme")
 
 
 def _start(place: Place, config: Config, *, no_start: bool) -> None:
