@@ -8,11 +8,12 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from access_contract.entries import Outcome
 from access_contract.messages import FIRST_PREVIOUS, Acknowledgement, ClockSynced, Event, Passed, RefusedAgain, Tapped, What
 from access_contract.vocabulary import AccessPointId, ClockQuality, DoorMode, TagHash, tag_hash
+from booking_server.bookings.tables import bookings
 from booking_server.doors import service as doors
 from booking_server.doors.lookups import HubLookups
 from booking_server.ledger import service as ledger
@@ -225,10 +226,13 @@ def test_an_entry_belongs_to_the_booking_of_that_space_only(room: Room) -> None:
 
 def test_an_entry_does_not_belong_to_a_booking_that_was_made_long_after(room: Room) -> None:
     """In a hub that was put back another booking has that number now; the door still tells of the one before."""
-    own = room.hub.desk.book(room.hub.room, room.hub.aino, NOW + MINUTE, NOW + 60 * MINUTE)
+    own = room.hub.desk.book(room.hub.room, room.hub.aino, NOW + 200 * MINUTE, NOW + 260 * MINUTE)
+    with room.hub.desk.database.write() as tx:
+        tx.execute(update(bookings).values(booked_at=NOW + 120 * MINUTE))
     tapped = msgspec.structs.replace(room.tap(), cause=f"booking:{own}")
-    for number, seconds in ((1, -2 * 3600), (3, 0)):
-        room.send(written(number, tapped, seconds), written(number + 1, Passed(tap=number, outcome=Outcome.ENTERED), seconds + 1))
+    for number, seconds in ((1, 0), (3, 200 * 60)):
+        passed = Passed(tap=number, outcome=Outcome.ENTERED)
+        room.send(written(number, tapped, seconds), written(number + 1, passed, seconds + 1))
     with room.hub.desk.database.read() as tx:
         assert tx.execute(select(entries.c.booking_id).order_by(entries.c.id)).scalars().all() == [None, own]
 
