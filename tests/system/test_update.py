@@ -141,7 +141,7 @@ def nothing_is_left(machine: Machine) -> bool:
 
 
 def test_an_update_and_its_undo(machine: Machine, old: Path, tmp_path: Path) -> None:
-    """Package and tables move on and back, all units run after each; what was entered in between is still there."""
+    """Package and tables move on and back, all units run after each; what was entered in between stays, or goes if told so."""
     before = revision(machine)
     machine.copy(altered(old, tmp_path, NEW, with_a_move), "/root/new.deb")
     said = machine.run("booking-server update /root/new.deb --yes", seconds=300)
@@ -159,6 +159,13 @@ def test_an_update_and_its_undo(machine: Machine, old: Path, tmp_path: Path) -> 
     assert nothing_is_left(machine)
     assert query(machine, "select name from accounts") == "AINO@EXAMPLE.ORG"
     assert "there is no update to undo" in machine.run("booking-server update --undo --yes", code=1)
+    machine.run("booking-server update /root/new.deb --yes", seconds=300)
+    query(machine, "update accounts set name = lower(name)")
+    assert "LOST" in machine.run("booking-server update --undo --discard --yes", seconds=300)
+    assert (version(machine), revision(machine), serves(machine)) == (OLD, before, True)
+    assert query(machine, "select name from accounts") == "AINO@EXAMPLE.ORG"
+    assert "next invoice: not said yet" in machine.run("runuser -u hubkey -- booking-server restored")
+    assert nothing_is_left(machine)
 
 
 def _breaks_web(files: Path) -> None:

@@ -35,7 +35,7 @@ ExecStart=/usr/bin/python3 -I {program} go
 TimeoutStartSec=infinity
 """
 _ENTRY = "import sys\n\nfrom alone.main import main\n\nsys.exit(main(sys.argv[1:]))\n"
-_FOLLOW_SECONDS = 0.3
+_FOLLOW_SECONDS, _STILL_MAX = 0.3, 10
 
 
 def prepare(record: Record, folder: Path = FOLDER) -> None:
@@ -87,22 +87,26 @@ def go(folder: Path) -> int:
 
 
 def follow(folder: Path) -> int:
-    """Start what is to be done and print its lines. Return 0 if what was asked for came true."""
+    """Start what is to be done and print its lines until it is over. Return 0 if what was asked for came true."""
     subprocess.run(["systemctl", "start", "--no-block", UNIT], check=True)
-    shown, pause = 0, Event()
-    log = folder / "log"
-    while True:
-        lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
-        whole = [line for line in lines[shown:] if line.endswith("\n")]
-        for line in whole:
-            sys.stdout.write(line.partition("  ")[2])
-            sys.stdout.flush()
-        shown += len(whole)
+    shown, still, pause = 0, 0, Event()
+    while still < _STILL_MAX:
+        shown += _show(folder / "log", shown)
         found = records.read(folder)
-        if not whole and (found is None or not found.under_way or not is_running()):
-            break
+        # A unit that was just asked for does not run yet, and one that is done removes what it wrote before it ends.
+        still = 0 if is_running() else still + 1 if found is None or found.under_way else _STILL_MAX
         pause.wait(_FOLLOW_SECONDS)
+    _show(folder / "log", shown)
     return 0 if found is not None and found.result in ("done", "undone") else 1
+
+
+def _show(log: Path, shown: int) -> int:
+    """Print the whole lines after the first `shown`; return how many that were."""
+    lines = [line for line in log.read_text(encoding="utf-8").splitlines(keepends=True)[shown:] if line.endswith("\n")]
+    for line in lines:
+        sys.stdout.write(line.partition("  ")[2])
+    sys.stdout.flush()
+    return len(lines)
 
 
 def said(record: Record) -> str:
