@@ -98,10 +98,10 @@ def init(
 
 def _begin(place: Place, given: Given, state_folder: Path, database: str | None) -> Administrator:
     """Ask, and only then write the first file."""
-    now = SystemClock().now()
+    clock = SystemClock()
     if place.settings == starting.SETTINGS:
         checks.units_may_write(state_folder)
-    checks.clock_can_be_right(now)
+    checks.clock_can_be_right(clock.now())
     checks.there_is_room(state_folder)
     if database is not None:
         as_user(place.owner, partial(checks.database_answers, database))
@@ -110,7 +110,7 @@ def _begin(place: Place, given: Given, state_folder: Path, database: str | None)
             "Five questions, then this machine serves your hub. Until the last answer nothing is changed; Ctrl-C ends it.\n"
         )
     try:
-        answers = ask(given, now=now)
+        answers = ask(given, clock=clock)
     except click.Abort:
         raise click.ClickException("broken off: nothing was changed") from None
     write_answers(place, answers, state_folder=state_folder, database=database)

@@ -16,6 +16,7 @@ from typing import Any, Literal, cast
 
 import click
 
+from booking_server.clock import Clock
 from booking_server.config import Mail
 from booking_server.errors import Invalid
 from booking_server.setting_up import certificates, checks
@@ -72,15 +73,15 @@ class Given:
         return replace(self, may_ask=True, broker_port=8883) == Given()
 
 
-def ask(given: Given, *, now: datetime) -> Answers:
+def ask(given: Given, *, clock: Clock) -> Answers:
     """Return all five answers. Raise Invalid for an option that cannot be taken; click.Abort where somebody breaks off."""
     name = answered(_NAME, checks.hub_name, given.name, may_ask=given.may_ask)
     address = answered(_ADDRESS, _address(given), given.address, may_ask=given.may_ask)
     for warning in checks.warnings_of(address):
         note(warning)
-    certificate, files = _certificate(given, address, now)
+    certificate, files = _certificate(given, address, clock.now())
     administrator = ask_administrator(given)
-    mail, mail_password = _mail(given, name, address, administrator, now)
+    mail, mail_password = _mail(given, name, address, administrator, clock)
     return Answers(
         name=name,
         address=address,
@@ -166,7 +167,7 @@ def _file(text: str) -> Path:
     return Path(text.strip()).expanduser().resolve()
 
 
-def _mail(given: Given, hub: str, address: Address, administrator: Administrator, now: datetime) -> tuple[Mail | None, str]:
+def _mail(given: Given, hub: str, address: Address, administrator: Administrator, clock: Clock) -> tuple[Mail | None, str]:
     """One answer out of several: what does not work together is asked for again as a whole."""
     before = None
     while not given.no_mail:
@@ -176,7 +177,7 @@ def _mail(given: Given, hub: str, address: Address, administrator: Administrator
         to = administrator.sign_in_name if "@" in administrator.sign_in_name else None
         click.echo(f"   Trying {mail.server} ...")
         try:
-            try_mail(mail, password, hub=hub, origin=address.url, to=to, now=now)
+            try_mail(mail, password, hub=hub, origin=address.url, to=to, clock=clock)
         except Invalid as error:
             if given.mail_server is not None:
                 raise

@@ -16,8 +16,7 @@ from booking_server.clock import SystemClock
 from booking_server.config import load
 from booking_server.db import Database
 from booking_server.setting_up.answers import FILES
-from tests.booking_server.setting_up.mailbox import PASSWORD as MAIL_PASSWORD
-from tests.booking_server.setting_up.mailbox import USER, mailbox
+from tests.booking_server.messages.mail_server import mail_server
 from tests.booking_server.setting_up.owned import write_certificate
 from tests.booking_server.setting_up.typist import SERVER, Typist
 from tests.system.processes import free_port
@@ -25,6 +24,7 @@ from tests.system.processes import free_port
 NAME = "hub.example.org"
 PASSWORD = "seven grey herons at dawn"
 ADMINISTRATOR = "aino@example.org"
+USER, MAIL_PASSWORD = "hub", "let me in"
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_five_answers_make_a_server(words: list[str | Path], tmp_path: Path) -> 
     now, port = SystemClock().now(), free_port()
     _, wrong = write_certificate(tmp_path / "other", NAME, begins=now - timedelta(days=1))
     certificate, key = write_certificate(tmp_path / "own", NAME, begins=now - timedelta(days=1))
-    with mailbox() as box, Typist(*words) as founder:
+    with mail_server(password=(USER, MAIL_PASSWORD)) as server, Typist(*words) as founder:
         founder.answers("1. ", "  Oma   Hub ")
         founder.answers("2. ", "http://nowhere")
         founder.reads("! Give a name or an IP address")
@@ -78,7 +78,7 @@ def test_five_answers_make_a_server(words: list[str | Path], tmp_path: Path) -> 
         founder.reads("! ")
         founder.answers("Password", PASSWORD)
         founder.answers("The same again", PASSWORD)
-        founder.answers("5. ", f"localhost:{box.port}")
+        founder.answers("5. ", f"localhost:{server.port}")
         founder.answers("Encrypted by", "none")
         founder.answers("User name", USER)
         founder.answers("Password there", "wrong")
@@ -93,7 +93,7 @@ def test_five_answers_make_a_server(words: list[str | Path], tmp_path: Path) -> 
         assert founder.ends() == 0
     assert PASSWORD not in founder.said
     assert MAIL_PASSWORD not in founder.said
-    assert f"To: {ADMINISTRATOR}" in box.mails[0]
+    assert [mail["To"] for mail in server.mails()] == [ADMINISTRATOR]
     config = load(tmp_path / "etc" / "server.toml")
     assert (config.name, config.web.origin, config.broker.known_as) == ("Oma Hub", f"https://{NAME}:{port}", NAME)
     assert (config.web.certificate, config.web.key) == (str(certificate), str(key))
