@@ -20,7 +20,7 @@ import booking_server.setting_up
 from access_contract.vocabulary import DoorId, TagNumber, tag_hash
 from booking_server.doors import service as doors
 from tests.system import parts
-from tests.system.building import SERVER, Building
+from tests.system.building import Building
 from tests.system.desk import Desk
 from tests.system.one_door import AT
 from tests.system.processes import free_port, wait_for
@@ -67,9 +67,8 @@ def watched() -> Iterator[Watched]:
     with Building(at=AT, pulse_seconds=1.0) as building:
         ports = {process: free_port() for process in PROCESSES}
         told = ", ".join(f"{process} = {port}" for process, port in ports.items())
-        own = f'metrics = {{ {told} }}\nmail = {{ folder = "{building.folder / "post"}", sender = "hub@hub.example" }}\n'
+        own = f"metrics = {{ {told} }}\n"
         building.settings.write_text(building.settings.read_text(encoding="utf-8") + own, encoding="utf-8")
-        (building.folder / "post").mkdir()
         building.command("init")
         building.command("account", "add", ACCOUNT, stdin=f"{PASSWORD}\n{PASSWORD}\n")
         hub = Watched(building, building.desk(), ports)
@@ -79,9 +78,8 @@ def watched() -> Iterator[Watched]:
         hub.desk.tag(person, KNOWN)
         hub.desk.grant(person, space, from_day=AT.date().replace(day=1))
         building.start_servers()
-        mail = building.processes.start("mail", [SERVER, "--config", building.settings, "mail"])
+        building.start_mail()
         door = building.door("front", by_command=False)
-        mail.wait_until(lambda: "ready" in mail.said())
         _use_pages(building.web_address)
         wait_for(lambda: hub.desk.online("front"), "the door is online", limit_seconds=20)
         for number in (KNOWN, STRANGER, KNOWN):
