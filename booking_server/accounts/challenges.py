@@ -65,7 +65,8 @@ def _note_used(tx: Connection, now: datetime, number: str) -> bool:
     tx.execute(delete(used_challenges).where(used_challenges.c.until_at <= now))
     insert = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
     row = {"id": number, "until_at": now + 2 * GOOD_FOR}
-    return tx.execute(insert(used_challenges).values(row).on_conflict_do_nothing(index_elements=["id"])).rowcount == 1
+    noted = insert(used_challenges).values(row).on_conflict_do_nothing(index_elements=["id"]).returning(used_challenges.c.id)
+    return tx.execute(noted).first() is not None
 
 
 def _words(secret: bytes, sealed: str) -> Mapping[str, Any]:

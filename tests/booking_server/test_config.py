@@ -84,3 +84,43 @@ def test_figures_are_for_this_machine_and_each_process_has_its_own_port(tmp_path
     with pytest.raises(BadConfiguration) as raised:
         load(file)
     assert said in str(raised.value)
+
+
+SCHOOL = """
+[sign_in.federated]
+issuer = "https://school.example"
+client_id = "hub"
+client_secret_file = "/etc/hubkey/school.secret"
+name = "School"
+[sign_in.federated.roles]
+staff = "caretaker@Espoo"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("", "", ""),
+        ("https://school", "http://school", "sign_in.federated.issuer is 'http://school.example'; allowed is the address"),
+        ("https://school.example", "school.example", "sign_in.federated.issuer is 'school.example'; allowed is the address"),
+        ('client_id = "hub"', "", "sign_in.federated.client_id is missing; issuer, client_id, client_secret_file and name are"),
+        ('name = "School"', "", "sign_in.federated.name is missing"),
+        ("caretaker@Espoo", "caretaker@", "sign_in.federated.roles: 'staff' is 'caretaker@'; allowed are administrator, host,"),
+        ("caretaker@Espoo", "admin", "sign_in.federated.roles: 'staff' is 'admin'; allowed are administrator, host, billing,"),
+        (
+            "caretaker@Espoo",
+            "member",
+            "sign_in.federated.roles: 'staff' is 'member'; allowed are administrator, host, billing,",
+        ),
+    ],
+)
+def test_a_sign_in_elsewhere_is_set_up_whole_or_not_at_all(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """Plain HTTP, a missing key and a role that is none are named; so nobody is let in by what was mistyped."""
+    file = tmp_path / "server.toml"
+    file.write_text(f'database = "sqlite:////x/h"\nstate_folder = "/x"\n{SCHOOL.replace(old, new)}', encoding="utf-8")
+    if not said:
+        assert load(file).sign_in.federated.role_of("staff") == ("caretaker", "Espoo")
+        return
+    with pytest.raises(BadConfiguration) as raised:
+        load(file)
+    assert said in str(raised.value)
