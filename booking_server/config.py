@@ -140,7 +140,10 @@ class Federated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class SignIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`second_factor` says whose password alone is not enough; a passkey is two factors in one."""
+    """`second_factor` says whose password alone is not enough; a passkey is two factors in one.
+
+    With "staff", who of them signs in by a password alone may only set up a passkey or the codes of an app. A demo asks nobody.
+    """
 
     second_factor: Literal["staff", "nobody"] = "staff"
     federated: Federated = Federated()

@@ -30,7 +30,6 @@ from booking_server.people import service as people
 from booking_server.people.service import Person
 
 LIFE = timedelta(minutes=15)
-KEPT_FOR = timedelta(days=1)
 EMAIL_LENGTH, AFTER_LENGTH = 200, 200
 
 
@@ -48,7 +47,7 @@ def ask(database: Database, *, now: datetime, email: str, after: str, origin: st
     throttling.begin_try(database, now=now, step=Step.LINK, name=email, address=address)
     row = {"id": id_of(token), "email": email, "after": after[:AFTER_LENGTH], "made_at": now, "until_at": now + LIFE}
     with database.write() as tx:
-        tx.execute(delete(sign_in_links).where(sign_in_links.c.until_at < now - KEPT_FOR))
+        tx.execute(delete(sign_in_links).where(sign_in_links.c.until_at < now))
         tx.execute(insert(sign_in_links).values(row))
         for one in people_of(tx, email)[:1]:  # the mailbox as it is kept, whatever was typed that looks like it
             to, key, link = Recipient(person_id=one.id), f"sign_in_link:{id_of(token)}", f"{origin}/sign-in/link/{token}"

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Table, delete, select, update
 
 from booking_server.accounts import tables
-from booking_server.accounts.tables import account_roles, accounts, sessions, sign_in_failures
+from booking_server.accounts.tables import account_roles, accounts, sessions, sign_in_failures, sign_in_links
 from booking_server.personal import Held, Who, told
 
 SECRET = {"password_hash", "code_hash", "credential_id", "user_handle", "last_step"}
@@ -48,6 +48,7 @@ def drop(tx: Connection, who: Who) -> int:
         if table is not account_roles:
             tx.execute(delete(table).where(table.c.account_id.in_(who.account_ids)))
     tx.execute(delete(sign_in_failures).where(sign_in_failures.c.sign_in_name.in_(who.sign_in_names)))
+    tx.execute(delete(sign_in_links).where(sign_in_links.c.email.in_(who.sign_in_names)))
     dropped = 0
     for number in who.account_ids:
         values = {"sign_in_name": dropped_name(number), "name": "", "password_hash": None, "closed": True}
