@@ -29,6 +29,8 @@ __all__ = ["office"]
 
 NOW = datetime(2026, 4, 3, 9, 0, tzinfo=UTC)
 AINO = "aino@example.org"
+ONE_ENGINE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what no database can do differently."""
 
 
 @dataclass(frozen=True, slots=True)

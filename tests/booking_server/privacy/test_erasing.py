@@ -29,7 +29,7 @@ from booking_server.privacy.erasing import Erasure
 from booking_server.tags import service as tags
 from tests.booking_server.hub import ADMINISTRATOR, BILLING, HOST
 from tests.booking_server.invoices.office import APRIL, APRIL_OVER, MARCH
-from tests.booking_server.privacy.conftest import AINO, NOW, Kept
+from tests.booking_server.privacy.conftest import AINO, NOW, ONE_ENGINE, Kept
 
 NAMES = ("Virtanen", AINO, "Katu 1", "192.0.2.7", "Aino's phone", "daughter", "I married")
 
@@ -151,6 +151,7 @@ def test_what_had_to_stay_goes_when_its_time_is_over(kept: Kept) -> None:
     assert _forget(kept, datetime(2033, 1, 3, tzinfo=NOW.tzinfo))["erased_on"] == 0
 
 
+@ONE_ENGINE
 def test_use_that_is_not_invoiced_yet_is_still_billed(kept: Kept) -> None:
     """Who pays stays known until the running month is closed, and the invoice can be sent."""
     office = kept.office
@@ -164,6 +165,7 @@ def test_use_that_is_not_invoiced_yet_is_still_billed(kept: Kept) -> None:
     assert (issued.net_cents, issued.content["buyer"]["name"]) == (420, "Aino Virtanen")
 
 
+@ONE_ENGINE
 def test_a_frozen_log_keeps_its_names(kept: Kept) -> None:
     """What staff froze after a theft stays named until its day, and the page says so; another door's does not."""
     office = kept.office
@@ -184,6 +186,7 @@ def test_a_frozen_log_keeps_its_names(kept: Kept) -> None:
         assert ledger.named_taps(tx, kept.aino) == 0
 
 
+@ONE_ENGINE
 def test_only_an_administrator_of_the_hub_and_not_themselves(kept: Kept) -> None:
     """A host and billing may not; an administrator asks another for their own."""
     with kept.office.desk.database.write() as tx:
@@ -195,6 +198,7 @@ def test_only_an_administrator_of_the_hub_and_not_themselves(kept: Kept) -> None
             erasing.preview(tx, herself, now=NOW, config=kept.config, person_id=kept.aino)
 
 
+@ONE_ENGINE
 def test_a_membership_that_ended_long_ago_is_erased_by_the_timer(kept: Kept) -> None:
     """Not a day before the settings say; a person who is still a member never."""
     with kept.office.desk.database.write() as tx:

@@ -19,7 +19,7 @@ from booking_server.errors import NotFound
 from booking_server.personal import Who
 from booking_server.privacy import exporting
 from tests.booking_server.hub import BILLING, HOST
-from tests.booking_server.privacy.conftest import NOW, Kept
+from tests.booking_server.privacy.conftest import NOW, ONE_ENGINE, Kept
 from tests.booking_server.test_schema import TABLES
 
 NAMES = {"by", "closed_by", "answered_by", "actor", "sign_in_name"}
@@ -90,6 +90,7 @@ def _values(column: Column[object], who: Who, keytags: Sequence[object]) -> Sequ
     return next((values for key, values in named.items() if key in to), (who.person_id,))
 
 
+@ONE_ENGINE
 def test_nothing_of_anybody_else_and_no_secret_is_there(kept: Kept, held: dict[str, list[object]]) -> None:
     """Ville is not named, nor his number; no password, token, sealed number or key."""
     said = json.dumps(held, ensure_ascii=False)
@@ -101,6 +102,7 @@ def test_nothing_of_anybody_else_and_no_secret_is_there(kept: Kept, held: dict[s
         assert row["person_id"] == kept.aino  # type: ignore[index]
 
 
+@ONE_ENGINE
 def test_a_table_for_a_spreadsheet_says_the_same_and_starts_no_formula(held: dict[str, list[dict[str, object]]]) -> None:
     """The zip holds the JSON, the page and one table for each kind of row; a text like a formula is held back."""
     held["wishes"][0]["text"] = "=HYPERLINK(1)"
@@ -113,6 +115,7 @@ def test_a_table_for_a_spreadsheet_says_the_same_and_starts_no_formula(held: dic
     assert [row["text"] for row in wishes] == ["'=HYPERLINK(1)"]
 
 
+@ONE_ENGINE
 def test_who_may_take_it_and_that_they_did(kept: Kept) -> None:
     """The person and the desk of the whole hub; not another member, not billing, not a host of one site. Each is recorded."""
     database = kept.office.desk.database

@@ -26,7 +26,7 @@ from booking_server.messages.tables import messages
 from booking_server.privacy import forgetting, freezing
 from tests.booking_server.hub import BILLING, HOST
 from tests.booking_server.invoices.office import MARCH_OVER
-from tests.booking_server.privacy.conftest import NOW, Kept
+from tests.booking_server.privacy.conftest import NOW, ONE_ENGINE, Kept
 from tests.system.settings_file import write_settings
 
 DUE = (
@@ -58,6 +58,7 @@ def test_each_goes_when_its_days_are_over_and_not_a_day_before(kept: Kept) -> No
         assert _forget(kept, from_at + timedelta(days=days + 1))[what] == 0, what
 
 
+@ONE_ENGINE
 def test_what_was_said_and_done_is_dropped_each_in_its_own_time(kept: Kept) -> None:
     """Acts outlast looks by years; sessions and addresses are gone after months; no row of the books is touched."""
     database = kept.office.desk.database
@@ -80,6 +81,7 @@ def test_what_was_said_and_done_is_dropped_each_in_its_own_time(kept: Kept) -> N
     assert kept.office.invoices("2026-03") == before
 
 
+@ONE_ENGINE
 def test_what_is_not_counted_yet_stays_linked_however_old(kept: Kept) -> None:
     """Nobody's use is lost because its month was closed late."""
     office = kept.office
@@ -108,6 +110,7 @@ def test_a_frozen_log_is_left_alone_until_its_day_or_until_it_is_lifted(kept: Ke
     assert _forget(kept, NOW + timedelta(days=91))["taps"] == 1
 
 
+@ONE_ENGINE
 def test_a_freeze_has_days_an_end_and_a_reason(kept: Kept) -> None:
     """Days that have come, an end at most two years away, a reason; billing may not."""
     good: dict[str, Any] = {
@@ -132,7 +135,7 @@ def test_a_freeze_has_days_an_end_and_a_reason(kept: Kept) -> None:
             freezing.freeze(tx, BILLING, now=NOW, door_id="studio", **good)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@ONE_ENGINE
 def test_the_command_forgets_by_the_turned_clock_and_says_what(kept: Kept, database_url: str, tmp_path: Path) -> None:
     """One line for each kind with its count; the last run stands for the pages, late after two days."""
     turned = tmp_path / "turned"
