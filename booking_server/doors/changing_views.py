@@ -53,6 +53,9 @@ def mark_stolen(door_id: str) -> Answer:
 @pages.get("/doors/<door_id>/putting-out")
 def putting_out(door_id: str) -> Answer:
     """The part of a door's page that says what came of a stolen box."""
+    with database().read() as tx:
+        if doors.door_for(tx, actor(), door_id, Role.HOST, Role.CARETAKER).stolen_at is None:
+            raise NotFound("This door's box is not stolen, or no longer.")
     return door_page(door_id, template="doors/stolen.html")
 
 

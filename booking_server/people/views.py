@@ -72,6 +72,7 @@ def show(person_id: int) -> Answer:
 
 @pages.get("/people/<int:person_id>/edit")
 def edit(person_id: int) -> Answer:
+    actor().must_be(Role.HOST, Role.BILLING)
     with database().read() as tx:
         person = people.person(tx, actor(), person_id)
         payer = people.customer(tx, person.customer_id)
@@ -140,6 +141,7 @@ def taps(person_id: int) -> Answer:
 
 def person_page(person_id: int, **more: Any) -> str:
     """Return the page of a person. `more` goes to the template, for instance a form to show again with its error."""
+    actor().must_be(Role.HOST, Role.BILLING)
     with database().read() as tx:
         person = people.person(tx, actor(), person_id)
         areas = naming.full_names(places.areas(tx))

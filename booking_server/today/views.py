@@ -68,6 +68,7 @@ def show() -> Answer:
 @pages.get("/today/taps")
 def taps() -> Answer:
     """The list of taps; those that came after the event `after` are marked as new."""
+    actor().must_be(*STAFF)
     asked = request.args.get("after", "")
     after = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 19 else None
     with database().read() as tx:
