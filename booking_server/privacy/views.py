@@ -230,6 +230,15 @@ def _desk(form: Form) -> str:
         )
 
 
+@pages.app_template_global()
+def wishes_waiting() -> int:
+    """Return how many people wait for an answer about their data; 0 for who may not give it."""
+    if not actor().may_everywhere(Role.HOST):
+        return 0
+    with database().read() as tx:
+        return len({wish.person_id for wish in asking.open_wishes(tx, actor())})
+
+
 # --- inside ----------------------------------------------------------------------------------------------------------
 
 

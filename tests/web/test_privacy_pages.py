@@ -115,6 +115,7 @@ def test_a_member_sees_who_looked_gets_everything_and_asks(served: Served) -> No
     page.must_say("Heikki", "saw the name in the list of taps", "read the taps")
     page = visitor.post(page, "/me/data/wishes", kind="correct", text="I am Aino Laine now.")
     page.must_say("I am Aino Laine now.", "waits for an answer")
+    host.see("/").must_say("1 person waits for an answer about their data")
     desk_page = host.see("/privacy/desk")
     desk_page.must_say("I am Aino Laine now.", "privacy.legal_basis")
     with served.desk.database.read() as tx:
