@@ -16,6 +16,7 @@ from booking_server.errors import BookingServerError
 from booking_server.updating.alone import packages
 
 PACKAGE = "hubkey-server"
+_POSTGRES_SIZE = "pg_database_size(current_database())"
 _SPARE_BYTES = 300 * 1024 * 1024
 
 
@@ -66,11 +67,9 @@ def versions(file: Path) -> tuple[str, str]:
     return before, after
 
 
-def must_have_room(config: Config, folder: Path) -> None:
-    """Raise NotUpdated where the copies of package and database would not find room."""
-    url = make_url(config.database)
-    size = Path(url.database).stat().st_size if url.get_backend_name() == "sqlite" and url.database else _size(config)
-    wanted = 2 * size + _SPARE_BYTES
+def must_have_room(database_bytes: int, folder: Path) -> None:
+    """Raise NotUpdated where the copies of package and database would not find room in `folder`."""
+    wanted = 2 * database_bytes + _SPARE_BYTES
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < wanted:
@@ -83,25 +82,18 @@ def address_of(config: Config) -> dict[str, str]:
     url = make_url(config.database)
     if url.get_backend_name() == "sqlite":
         return {"file": str(url.database)}
-    plain = url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
+    plain = url._replace(drivername="postgresql", password=None).render_as_string(hide_password=False)
     return {"uri": plain, "password": str(url.password or "")}
 
 
-def revision_of(config: Config) -> str:
-    """Return the database's present revision. Raise BadConfiguration if it is not this version's."""
+def look_at_database(config: Config) -> tuple[str, int]:
+    """Return the database's revision and its bytes. Raise BadConfiguration if its tables are not this version's."""
     database = Database(config.database)
+    size = "page_count * page_size from pragma_page_count, pragma_page_size" if database.is_sqlite else _POSTGRES_SIZE
     try:
         schema.must_be_current(database)
-        return schema.revision(database)
-    finally:
-        database.close()
-
-
-def _size(config: Config) -> int:
-    database = Database(config.database)
-    try:
         with database.read() as tx:
-            return int(tx.exec_driver_sql("select pg_database_size(current_database())").scalar_one())
+            return schema.revision(database), int(tx.exec_driver_sql(f"select {size}").scalar_one())
     finally:
         database.close()
 

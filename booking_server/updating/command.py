@@ -72,8 +72,8 @@ def _forward(config_file: Path, given: Path | None, *, yes: bool) -> None:
     owner = owner_of(config.folder)
     file = asking.package_file(given, main.FOLDER / "fetched")
     before, after = asking.versions(file)
-    as_user(owner, partial(_look_at_database, config))
-    asking.must_have_room(config, main.FOLDER)
+    revision, size = as_user(owner, partial(asking.look_at_database, config))
+    asking.must_have_room(size, main.FOLDER)
     click.echo(f"{asking.PACKAGE}: {before} -> {after}")
     if not yes:
         click.confirm("The pages are away for a minute or so; doors decide alone meanwhile. Go on?", default=True, abort=True)
@@ -87,14 +87,10 @@ def _forward(config_file: Path, given: Path | None, *, yes: bool) -> None:
         user="" if owner is None else owner.pw_name,
         database=asking.address_of(config),
         well=_well(config_file),
-        revision_before=as_user(owner, partial(asking.revision_of, config)),
+        revision_before=revision,
         begun_at=SystemClock().now().isoformat(),
     )
     _hand_over(Record(plan))
-
-
-def _look_at_database(config: Config) -> None:
-    asking.revision_of(config)
 
 
 def _back_up(config_file: Path, config: Config) -> None:

@@ -66,8 +66,9 @@ def put_back(file: Path, version: str, package: str) -> None:
 def _must_be(package: str, version: str, done: subprocess.CompletedProcess[str]) -> None:
     if done.returncode or installed(package) != version:
         said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        told = [line for line in said if line.startswith(("E:", "dpkg: error", "dpkg-deb: error"))]
-        raise Failed(f"{package} {version} could not be installed: {(told or said or ['no reason was given'])[0].strip()}")
+        at = next((at for at, line in enumerate(said) if line.startswith(("dpkg: error", "dpkg-deb: error", "E:"))), 0)
+        why = " ".join(line.strip() for line in said[at : at + 2]) or "no reason was given"
+        raise Failed(f"{package} {version} could not be installed: {why}")
 
 
 def _configure() -> None:
