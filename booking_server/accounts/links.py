@@ -45,7 +45,13 @@ def ask(database: Database, *, now: datetime, email: str, after: str, origin: st
     """Mail a link to an address at which a member is known, and do as much for one that is not. Raise Throttled."""
     email, token = _plain(email), secrets.token_urlsafe(32)
     throttling.begin_try(database, now=now, step=Step.LINK, name=email, address=address)
-    row = {"id": id_of(token), "email": email, "after": after[:AFTER_LENGTH], "made_at": now, "until_at": now + LIFE}
+    row = {
+        "id": id_of(token),
+        "email": email,
+        "after": after if len(after) <= AFTER_LENGTH else "/",
+        "made_at": now,
+        "until_at": now + LIFE,
+    }
     with database.write() as tx:
         tx.execute(delete(sign_in_links).where(sign_in_links.c.until_at < now))
         tx.execute(insert(sign_in_links).values(row))

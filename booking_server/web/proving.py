@@ -22,6 +22,8 @@ from booking_server.web import session as signed
 from booking_server.web.request import address, config, database, device, now
 
 HALF_WAY_FOR = timedelta(minutes=5)
+PATH_LENGTH = 400
+"""A longer one would make a cookie that browsers refuse."""
 _HALF = "half"
 
 
@@ -72,4 +74,4 @@ def first_page(account: Account) -> str:
 def local(path: str) -> str:
     """Return `path` if it is one of this server's pages, else the first page: nobody is sent elsewhere from here."""
     safe = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if safe else "/"
+    return path if safe and len(path) <= PATH_LENGTH else "/"

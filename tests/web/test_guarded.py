@@ -178,7 +178,8 @@ def test_each_role_sees_its_own(app: Flask) -> None:
     assert "Taps" not in billing.get("/", **HTTPS).text
     assert "No taps yet." in billing.get("/today/taps", **HTTPS).text
     assert billing.get("/spaces", **HTTPS).status_code == 403
-    for path in ("/", "/people", "/spaces", "/doors/new", "/today/doors"):
+    assert member.get("/", **HTTPS).headers["Location"] == "/me"
+    for path in ("/people", "/spaces", "/doors/new", "/today/doors"):
         answer = member.get(path, **HTTPS)
         assert answer.status_code == 403, path
         assert "Ask an administrator" in answer.text
