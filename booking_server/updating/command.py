@@ -126,6 +126,10 @@ def _undo(found: Record | None, *, discard: bool, yes: bool) -> None:
         raise NotUpdated(
             "{version} is not what is installed any more; only the last update can be undone", version=plan.version_after
         )
+    if not (main.FOLDER / "before" / "package.deb").exists():
+        raise NotUpdated(
+            "what the update kept to go back to was deleted after 35 days; put a backup back: booking-server restore"
+        )
     click.echo(f"{plan.package}: {plan.version_after} -> {plan.version_before}")
     click.echo(_LOST if discard else _KEPT.format(after=plan.version_after))
     if not yes:

@@ -99,6 +99,7 @@ def test_the_server_s_package_holds_every_unit_page_and_migration(servers: dict[
         "usr/bin/booking-server",
         "opt/hubkey/bin/booking-server",
         "usr/lib/sysusers.d/hubkey.conf",
+        "usr/lib/tmpfiles.d/hubkey.conf",
         "usr/share/hubkey-server",
         *(f"usr/lib/systemd/system/{unit.name}" for unit in (parts.CHECKOUT / "systemd").glob("booking-server-*")),
         *(f"opt/hubkey/server/{name}" for name in own),
