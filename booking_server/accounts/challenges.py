@@ -25,7 +25,6 @@ from booking_server.errors import Invalid
 Purpose = Literal["register", "sign_in", "confirm"]
 PURPOSES: tuple[Purpose, ...] = ("register", "sign_in", "confirm")
 GOOD_FOR = timedelta(minutes=10)
-_AGAIN = "This page has stood open too long, or was answered already. Try again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +51,17 @@ def answered(database: Database, secret: bytes, *, now: datetime, purpose: Purpo
     asked_at = datetime.fromtimestamp(int(words.get("t", 0)), UTC)
     ours = words.get("p") == purpose and words.get("b") == _hash(browser)
     if not ours or not timedelta(seconds=-1) <= now - asked_at < GOOD_FOR:
-        raise Invalid("passkey", _AGAIN)
+        raise _again()
     found = Challenge(challenge=bytes.fromhex(words["c"]), handle=words["h"])
     with database.write() as tx:
         fresh = _note_used(tx, now, hashlib.sha256(found.challenge).hexdigest())
     if not fresh:
-        raise Invalid("passkey", _AGAIN)
+        raise _again()
     return found
+
+
+def _again() -> Invalid:
+    return Invalid("passkey", "This page has stood open too long, or was answered already. Try again.")
 
 
 def _note_used(tx: Connection, now: datetime, number: str) -> bool:

@@ -32,12 +32,6 @@ CLOCKS_APART = timedelta(seconds=60)
 GOOD_FOR = timedelta(minutes=10)
 _TIMEOUT_SECONDS = (5, 10)
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-_AWAY = "{name} cannot be reached now. Try again later, or sign in another way."
-_AGAIN = "This sign-in was used already, took too long, or began in another browser. Begin again."
-_SET_UP = (
-    "{name} does not take this hub for the one it knows. The hub's administrator looks at client_id and client_secret_file."
-)
-_UNFIT = "What {name} answered could not be checked, so nobody is signed in. Try again, and tell the hub's administrator."
 
 
 class Refused(BookingServerError):
@@ -96,7 +90,7 @@ class Provider:
         begun = self._answered(begun, answer, now)
         metadata = self._metadata()
         if answer.get("iss", metadata["issuer"]) != metadata["issuer"]:
-            raise Refused(_UNFIT, name=self.settings.name)
+            raise self._unfit()
         client = self._client()
         try:
             token = client.fetch_token(
@@ -107,9 +101,9 @@ class Provider:
                 allow_redirects=False,
             )
         except OAuthError as problem:
-            raise Refused(_AGAIN if problem.error == "invalid_grant" else _SET_UP, name=self.settings.name) from None
+            raise (_again() if problem.error == "invalid_grant" else self._not_known()) from None
         except (requests.RequestException, ValueError):
-            raise Refused(_AWAY, name=self.settings.name) from None
+            raise self._away() from None
         said = self._id_token(token, metadata, begun.nonce, now)
         if anew and not self._is_fresh(said, begun):
             raise Refused("{name} did not ask who you are again, so nothing was confirmed. Try again.", name=self.settings.name)
@@ -118,15 +112,15 @@ class Provider:
     def _answered(self, begun: Begun | None, answer: Mapping[str, str], now: datetime) -> Begun:
         """Return what was begun, if this is the answer to it and has a code. Raise Refused."""
         if begun is None or not secrets.compare_digest(begun.state.encode(), answer.get("state", "").encode()):
-            raise Refused(_AGAIN)
+            raise _again()
         if not 0 <= now.timestamp() - begun.at < GOOD_FOR.total_seconds():
-            raise Refused(_AGAIN)
+            raise _again()
         if answer.get("error") == "access_denied":
             raise Refused(
                 "{name} was not allowed to tell this hub who you are, so nobody is signed in.", name=self.settings.name
             )
         if "error" in answer or "code" not in answer:
-            raise Refused(_UNFIT, name=self.settings.name)
+            raise self._unfit()
         return begun
 
     def _client(self) -> Any:
@@ -165,9 +159,9 @@ class Provider:
             answer.raise_for_status()
             found = answer.json()
         except (requests.RequestException, OAuthError, ValueError):
-            raise Refused(_AWAY, name=self.settings.name) from None
+            raise self._away() from None
         if answer.status_code != 200 or not isinstance(found, dict):
-            raise Refused(_AWAY, name=self.settings.name)
+            raise self._away()
         return found
 
     def _id_token(self, token: Mapping[str, Any], metadata: Mapping[str, Any], nonce: str, now: datetime) -> dict[str, Any]:
@@ -195,9 +189,9 @@ class Provider:
                     "The clocks of {name} and of this hub are not the same. The hub's administrator looks at the hub's clock.",
                     name=self.settings.name,
                 ) from None
-            raise Refused(_UNFIT, name=self.settings.name) from None
+            raise self._unfit() from None
         except (JoseError, KeyError, TypeError, ValueError, AttributeError):
-            raise Refused(_UNFIT, name=self.settings.name) from None
+            raise self._unfit() from None
         return dict(claims)
 
     def _is_fresh(self, said: Mapping[str, Any], begun: Begun) -> bool:
@@ -210,8 +204,24 @@ class Provider:
             return {}
         found = self._read(str(metadata["userinfo_endpoint"]), client)
         if found.get("sub") != said["sub"]:
-            raise Refused(_UNFIT, name=self.settings.name)
+            raise self._unfit()
         return found
+
+    def _away(self) -> Refused:
+        return Refused("{name} cannot be reached now. Try again later, or sign in another way.", name=self.settings.name)
+
+    def _unfit(self) -> Refused:
+        return Refused(
+            "What {name} answered could not be checked, so nobody is signed in. Try again, and tell the hub's administrator.",
+            name=self.settings.name,
+        )
+
+    def _not_known(self) -> Refused:
+        return Refused(
+            "{name} does not take this hub for the one it knows. The hub's administrator looks at client_id and"
+            " client_secret_file.",
+            name=self.settings.name,
+        )
 
     def _claims(self, said: Mapping[str, Any]) -> Claims:
         groups, amr = said.get(self.settings.groups_claim), said.get("amr") or []
@@ -224,6 +234,10 @@ class Provider:
             groups=frozenset(str(one) for one in ([groups] if isinstance(groups, str) else groups or [])),
             two_factors=self.settings.trusted or "mfa" in amr or said.get("acr") in self.settings.acr,
         )
+
+
+def _again() -> Refused:
+    return Refused("This sign-in was used already, took too long, or began in another browser. Begin again.")
 
 
 def _signs(key: Mapping[str, Any]) -> bool:

@@ -37,7 +37,6 @@ ALGORITHMS = (
 )
 NAME_LENGTH, PASSKEYS_MAX, CREDENTIAL_ID_LENGTH = 80, 20, 1400
 TRANSPORTS = frozenset({"ble", "cable", "hybrid", "internal", "nfc", "smart-card", "usb"})
-_NOT_TAKEN = "The passkey's answer could not be checked. Try again, or sign in another way."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +84,7 @@ def add(tx: Connection, actor: Actor, *, now: datetime, place: Place, challenge:
             supported_pub_key_algs=list(ALGORITHMS),
         )
     except (WebAuthnException, ValueError):
-        raise Invalid("passkey", _NOT_TAKEN) from None
+        raise _not_taken() from None
     credential_id = bytes_to_base64url(made.credential_id)
     if len(credential_id) > CREDENTIAL_ID_LENGTH or _by_credential(tx, credential_id):
         raise Invalid("passkey", "This passkey is kept here already. Make a new one for this account.")
@@ -172,7 +171,11 @@ def _verified(found: Passkey, said: dict[str, Any], place: Place, challenge: Cha
             require_user_verification=True,
         ).new_sign_count
     except (WebAuthnException, ValueError):
-        raise Invalid("passkey", _NOT_TAKEN) from None
+        raise _not_taken() from None
+
+
+def _not_taken() -> Invalid:
+    return Invalid("passkey", "The passkey's answer could not be checked. Try again, or sign in another way.")
 
 
 def _said(answer: str, place: Place) -> dict[str, Any]:
