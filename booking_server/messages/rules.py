@@ -35,7 +35,7 @@ FACTS: Mapping[Kind, frozenset[str]] = {
     Kind.NEW_SIGN_IN: frozenset({"at", "device", "address"}),
     Kind.SIGN_IN_LINK: frozenset({"link", "minutes"}),
     Kind.RECOVERY_USED: frozenset({"at", "codes_left"}),
-    Kind.IMPORT_REPORT: frozenset({"file", "at", "added", "changed", "ended", "refused"}),
+    Kind.IMPORT_REPORT: frozenset({"file", "at", "added", "changed", "ended", "refused", "where"}),
     Kind.TEST: frozenset(),
 }
 """What must be known to say each kind: exactly these facts go to `service.put`. Instants are aware; `zone` names the site's."""

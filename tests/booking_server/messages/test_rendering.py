@@ -41,6 +41,7 @@ TOLD: dict[str, Fact] = {
     "changed": 22,
     "ended": 23,
     "refused": 24,
+    "where": "https://hub.example.org/imports/7",
 }
 
 
