@@ -275,6 +275,7 @@ def _check_values(path: Path, config: Config) -> None:
     _check_privacy(path, config.privacy)
     if not config.folder.is_absolute():
         raise BadConfiguration(f"{path}: state_folder is {config.state_folder!r}; allowed is: a whole path, beginning with /")
+    _check_backup(path, config.backup)
     if not _is_zone(config.time_zone):
         raise BadConfiguration(f"{path}: time_zone is {config.time_zone!r}; allowed are names like Europe/Helsinki")
 
@@ -341,6 +342,20 @@ def _check_privacy(path: Path, privacy: Privacy) -> None:
         raise BadConfiguration(
             f"{path}: privacy.acts_days is {privacy.acts_days}; allowed is: at least privacy.audit_days ({privacy.audit_days}),"
             " for with all acts the looks go"
+        )
+
+
+def _check_backup(path: Path, backup: Backup) -> None:
+    if backup.folder and not Path(backup.folder).is_absolute():
+        raise BadConfiguration(f"{path}: backup.folder is {backup.folder!r}; allowed is: a whole path, beginning with /")
+    if backup.recipient.startswith("AGE-SECRET-KEY-"):
+        raise BadConfiguration(
+            f"{path}: backup.recipient is a secret key, which must not be on this machine; its public half (age1...) belongs"
+            " here"
+        )
+    if backup.recipient and not re.fullmatch("age1[0-9a-z]{58}", backup.recipient):
+        raise BadConfiguration(
+            f"{path}: backup.recipient is {backup.recipient!r}; allowed is the public half of a key of age (age1 and 58 more)"
         )
 
 
