@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Table, delete, select, update
 
 from booking_server.accounts import tables
 from booking_server.accounts.tables import account_roles, accounts, sessions, sign_in_failures, sign_in_links
+from booking_server.actors import Role
 from booking_server.personal import Held, Who, told
 
 SECRET = {"password_hash", "code_hash", "credential_id", "user_handle", "last_step"}
@@ -25,6 +26,13 @@ def of_person(tx: Connection, person_id: int) -> Mapping[int, str]:
     """Return the sign-in name of each account that is a person's."""
     found = select(accounts.c.id, accounts.c.sign_in_name).where(accounts.c.person_id == person_id)
     return {row.id: row.sign_in_name for row in tx.execute(found)}
+
+
+def is_staff(tx: Connection, person_id: int) -> bool:
+    """True while a person has an open account with a role of the staff's."""
+    joined = accounts.join(account_roles, account_roles.c.account_id == accounts.c.id)
+    open_ones = (accounts.c.person_id == person_id) & ~accounts.c.closed & (account_roles.c.role != Role.MEMBER.value)
+    return tx.execute(select(accounts.c.id).select_from(joined).where(open_ones).limit(1)).first() is not None
 
 
 def names(tx: Connection) -> Mapping[str, str]:

@@ -108,8 +108,12 @@ def go_on(tx: Connection, *, now: datetime, config: Config) -> int:
 
 
 def erase_ended(tx: Connection, *, now: datetime, config: Config) -> int:
-    """Erase everybody whose membership ended longer ago than the settings say; return how many."""
-    ended = people.ended_before(tx, now - timedelta(days=config.privacy.ended_days))
+    """Erase everybody whose membership ended longer ago than the settings say; return how many.
+
+    Who still works here keeps the account, and so the name: an administrator closes it first.
+    """
+    before = now - timedelta(days=config.privacy.ended_days)
+    ended = [number for number in people.ended_before(tx, before) if not accounts.is_staff(tx, number)]
     for number in ended:
         shown = preview(tx, SYSTEM, now=now, config=config, person_id=number).digest
         erase_person(tx, SYSTEM, now=now, config=config, person_id=number, shown=shown)

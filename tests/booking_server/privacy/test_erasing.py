@@ -200,10 +200,13 @@ def test_only_an_administrator_of_the_hub_and_not_themselves(kept: Kept) -> None
 
 @ONE_ENGINE
 def test_a_membership_that_ended_long_ago_is_erased_by_the_timer(kept: Kept) -> None:
-    """Not a day before the settings say; a person who is still a member never."""
+    """Not a day before the settings say; never who is still a member, nor who still works here."""
     with kept.office.desk.database.write() as tx:
         personal.end(tx, HOST, now=NOW, person_id=kept.aino)
     assert _forget(kept, NOW + timedelta(days=364))["ended"] == 0
+    assert _forget(kept, NOW + timedelta(days=366))["ended"] == 0
+    with kept.office.desk.database.write() as tx:
+        accounts.set_roles(tx, ADMINISTRATOR, now=NOW, account_id=kept.actor.account_id or 0, roles={(Role.MEMBER, None)})
     assert _forget(kept, NOW + timedelta(days=366))["ended"] == 1
     assert _forget(kept, NOW + timedelta(days=367))["ended"] == 0
     with kept.office.desk.database.read() as tx:
