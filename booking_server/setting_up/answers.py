@@ -14,6 +14,7 @@ from typing import Final
 from booking_server.config import Mail
 
 FILES = Path(__file__).parent / "files"
+STATE_FOLDER: Final = Path("/var/lib/hubkey")
 BROKER_PORT: Final = 8883
 PAGES_BEHIND_CADDY: Final = 8080
 _HTTPS: Final = 443
@@ -82,6 +83,8 @@ class Answers:
         top: Values = {"name": self.name, "database": database, "state_folder": str(state_folder)}
         broker: Values = {"known_as": self.address.host, "port": self.broker_port}
         values: dict[str, Values] = {"": top, "web": self._web(), "broker": broker, "seller": {"name": self.name}}
+        if state_folder != STATE_FOLDER:
+            values["backup"] = {"folder": ""}  # the shipped one is made by the package, beside the hub's own
         if self.mail is not None:
             mail = self.mail
             values["mail"] = {"server": mail.server, "port": mail.port, "security": mail.security, "user": mail.user}

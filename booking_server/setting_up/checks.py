@@ -20,9 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from booking_server.accounts.passwords import hash_password
 from booking_server.db import Database
 from booking_server.errors import Invalid
-from booking_server.setting_up.answers import Address
+from booking_server.setting_up.answers import STATE_FOLDER, Address
 
-STATE_FOLDER = Path("/var/lib/hubkey")
 FREE_BYTES_MIN = 500_000_000
 _NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _MAIL_ADDRESS = re.compile(r"[^@\s<>\"]+@[^@\s<>\"]+")

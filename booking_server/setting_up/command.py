@@ -28,7 +28,7 @@ from booking_server.config import BadConfiguration, Config, clock_of, load, read
 from booking_server.db import Database
 from booking_server.keys import make_keys
 from booking_server.setting_up import checks, starting
-from booking_server.setting_up.answers import Administrator, Certificate, caddy_text
+from booking_server.setting_up.answers import STATE_FOLDER, Administrator, Certificate, caddy_text
 from booking_server.setting_up.as_user import as_user, owner_of
 from booking_server.setting_up.questions import Given, ask, ask_administrator
 from booking_server.setting_up.writing import Place, write_answers
@@ -55,7 +55,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--broker-port", type=click.IntRange(1, 65535), default=8883, show_default=True, help="Where the doors connect.")
 @click.option("--database", "database_url", help="Another database than a file: postgresql+psycopg://user:password@host/name")
 @click.option(
-    "--state-folder", type=click.Path(path_type=Path), default=Path("/var/lib/hubkey"), show_default=True,
+    "--state-folder", type=click.Path(path_type=Path), default=STATE_FOLDER, show_default=True,
     help="Where a new hub keeps keys, certificates and data.",
 )  # fmt: skip
 @click.option("--no-start", is_flag=True, help="Make everything and start nothing.")

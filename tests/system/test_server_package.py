@@ -99,7 +99,7 @@ def test_a_first_installation_starts_nothing_and_says_what_is_next(machine: Mach
     assert machine.run("systemctl is-active mosquitto") == "active"
     machine.run("systemd-analyze verify booking-server-web.service booking-server-doors.service booking-server-broker.service")
     machine.run("dpkg --purge hubkey-server")
-    assert machine.run("ls -d /etc/hubkey /var/lib/hubkey /opt/hubkey /usr/bin/booking-server 2>/dev/null", code=None) == ""
+    assert machine.run("ls -d /etc/hubkey /var/lib/hubkey /opt/hubkey /var/lib/hubkey-backups 2>/dev/null", code=None) == ""
 
 
 @booted
