@@ -53,8 +53,7 @@ def needs_second(config: Config, account: Account, ways: Ways) -> bool:
 
 
 def may_be_held(config: Config, account: Account, how: Collection[str]) -> bool:
-    """True of a session by a password alone, or a sign-in elsewhere that vouches for no more, where the hub asks for more.
-
-    Until the account has more, it only sets that up.
+    """True of a session by a password alone, by a link (of a member who became staff), or by a sign-in elsewhere that vouches
+    for no more, where the hub asks for more. Until the account has more, it only sets that up.
     """
-    return set(how) <= {"password", "federated"} and is_asked_more(config, account)
+    return set(how) <= {"password", "link", "federated"} and is_asked_more(config, account)

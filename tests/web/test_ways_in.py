@@ -76,7 +76,7 @@ class Browser:
     client: FlaskClient
 
     def get(self, path: str, **more: object) -> TestResponse:
-        return self.client.get(path, base_url=BASE, **more)  # type: ignore[arg-type]
+        return self.client.get(path, base_url=BASE, **more)
 
     def post(self, path: str, page: str = "/sign-in", **data: str) -> TestResponse:
         """Send a form with the token of `page`."""
