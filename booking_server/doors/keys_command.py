@@ -20,7 +20,7 @@ from booking_server.backups.making import last_made
 from booking_server.config import Config, clock_of, load
 from booking_server.db import Database
 from booking_server.doors import service as doors
-from booking_server.keys import Keys, Pair, load_keys
+from booking_server.keys import ROTATION, Keys, Pair, load_keys
 
 LEFT_BEHIND = (
     "{doors} did not say yet that they know {key}: wait until they are online, or leave them behind with {options}."
@@ -70,7 +70,7 @@ def _must_be_backed_up(config: Config, held: Keys) -> None:
     if held.old is None or not config.backup.recipient:
         return
     last = last_made(config.folder)
-    if last is None or last.timestamp() < held.number:
+    if last is None or last.timestamp() < (config.folder / "keys" / ROTATION).stat().st_mtime:
         raise click.ClickException(
             f"no backup holds {held.current.id} yet: put back from one, no door would believe this hub."
             " First: booking-server backup"

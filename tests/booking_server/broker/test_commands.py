@@ -19,6 +19,7 @@ from cryptography import x509
 from access_contract.messages import Status
 from booking_server.actors import COMMAND_LINE
 from booking_server.audit import service as audit
+from booking_server.backups.sealing import make_key
 from booking_server.broker import pki
 from booking_server.broker.settings import write_revocations
 from booking_server.cli import main
@@ -197,6 +198,10 @@ def test_a_change_of_keys_leaves_no_door_behind_unnamed(settings: Path, door: st
     assert (refused.exit_code, "--without front" in refused.output) == (1, True)
     heard(sorted(load_keys(tmp_path / "state").known_keys))
     assert "signs from now on" in call(settings, "keys", "rotate").output
+    backup = f'\n[backup]\nrecipient = "{make_key()[1]}"\nfolder = "{tmp_path / "backups"}"\n'
+    settings.write_text(settings.read_text(encoding="utf-8") + backup, encoding="utf-8")
+    assert "First: booking-server backup" in call(settings, "keys", "rotate").output
+    assert call(settings, "backup").exit_code == 0
     assert f"{first.current.id} is deleted" in call(settings, "keys", "rotate").output
     database.close()
     assert first.current.id not in call(settings, "keys").output.splitlines()[0]
