@@ -32,8 +32,13 @@ _SYSTEMS = (
 )  # fmt: skip
 
 
-def note(tx: Connection, account: Account, *, now: datetime, word: str | None, address: str, device: str) -> str:
-    """Note a sign-in and return the word that this browser is to keep. Its owner is told if the browser is a new one."""
+def note(
+    tx: Connection, account: Account, *, now: datetime, word: str | None, address: str, device: str, is_told: bool = True
+) -> str:
+    """Note a sign-in and return the word that this browser is to keep. Its owner is told if the browser is a new one.
+
+    Not `is_told` is who has just had a mail of it: whose link it was.
+    """
     tx.execute(delete(browsers).where(browsers.c.seen_at < now - KNOWN_FOR))
     if word is not None:
         known = (browsers.c.id == id_of(word)) & (browsers.c.account_id == account.id)
@@ -41,6 +46,8 @@ def note(tx: Connection, account: Account, *, now: datetime, word: str | None, a
             return word
     word = word or secrets.token_urlsafe(32)
     tx.execute(insert(browsers).values(id=id_of(word), account_id=account.id, first_at=now, seen_at=now))
+    if not is_told:
+        return word
     key = f"new_sign_in:{account.id}:{id_of(word)[:32]}:{now.isoformat()}"
     tell(tx, account, now=now, kind=Kind.NEW_SIGN_IN, key=key, at=now, device=in_words(device), address=address)
     return word

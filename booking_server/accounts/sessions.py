@@ -93,7 +93,9 @@ def confirm(tx: Connection, *, now: datetime, session_id: str) -> None:
 def sessions_of(tx: Connection, *, now: datetime, account_id: int) -> list[Session]:
     """Return an account's sessions that go on, the one used last first."""
     account = accounts.existing_account(tx, account_id)
-    going_on = (sessions.c.account_id == account_id) & sessions.c.ended_at.is_(None) & (sessions.c.until_at > now)
+    idle = STAFF_IDLE if account.actor().is_staff else MEMBER_IDLE
+    going_on = (sessions.c.account_id == account_id) & sessions.c.ended_at.is_(None)
+    going_on &= (sessions.c.until_at > now) & (sessions.c.seen_at > now - idle)
     found = tx.execute(select(sessions).where(going_on).order_by(sessions.c.seen_at.desc(), sessions.c.id))
     return [_session(row, account) for row in found]
 

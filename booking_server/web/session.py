@@ -47,7 +47,15 @@ def begin(
         if before:
             sessions.end(tx, now=now, session_id=sessions.id_of(before))
         token = sessions.begin(tx, now=now, account_id=account.id, how=how, address=address, device=device)
-        word = browsers.note(tx, account, now=now, word=request.cookies.get(name), address=address, device=device)
+        word = browsers.note(
+            tx,
+            account,
+            now=now,
+            word=request.cookies.get(name),
+            address=address,
+            device=device,
+            is_told=set(how) != {"link"},
+        )
     security(Security.SIGNED_IN, account=account.id, address=address)
     _keep(name, word)
     session.clear()

@@ -223,6 +223,8 @@ def test_a_member_signs_in_by_a_link_from_any_browser(house: House) -> None:
     assert not guard.is_in()
     assert _goes(phone.post(link, link)) == (303, "/me/sign-in")
     assert phone.is_in()
+    with house.desk.database.read() as tx:
+        assert set(tx.execute(select(messages.c.kind)).scalars()) == {"sign_in_link"}
     assert "You have none: you sign in without." in phone.get("/me/sign-in").text
     assert _goes(later.get(link)) == (303, "/sign-in")
     assert _goes(later.post(link)) == (303, "/sign-in")
