@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import MetaData, inspect, select, text
@@ -51,10 +52,17 @@ class WorstDay:
 
     def taps(self, door: Door, times: int) -> None:
         """Tap with both members' keytags in turn, each once the one before was answered."""
+
+        def answers() -> int:
+            return len(door.pins.rises("granted")) + len(door.pins.rises("refused"))
+
+        def answered_since(before: int) -> bool:
+            return answers() > before
+
         for number in range(times):
-            moves = len(door.pins.rises("granted")) + len(door.pins.rises("refused"))
+            waited_for = partial(answered_since, answers())
             door.tap(NUMBER if number % 2 else SECOND)
-            wait_for(lambda m=moves: len(door.pins.rises("granted")) + len(door.pins.rises("refused")) > m, "an answer")
+            wait_for(waited_for, "an answer")
             self.tapped[door.id] += 1
 
     def settled(self) -> None:

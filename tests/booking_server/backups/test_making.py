@@ -117,7 +117,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(small: HubHere, tmp_path: Pa
 def test_killed_halfway_there_is_no_backup_and_the_next_sweeps(small: HubHere) -> None:
     """Nothing stands under the final name; what was begun, here and there, is gone after the next."""
     (small.config.folder / "ballast").write_bytes(os.urandom(40 * 2**20))
-    command = [*COMMAND, "--config", small.settings, "backup"]
+    command = [*COMMAND, "--config", str(small.settings), "backup"]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         wait_for(
