@@ -19,6 +19,7 @@ from booking_server.accounts.openid import Claims, Refused
 from booking_server.accounts.service import Account
 from booking_server.accounts.tables import accounts as account_table
 from booking_server.accounts.tables import federated_links, passkeys
+from booking_server.accounts.telling import tell_change
 from booking_server.actors import SYSTEM, Actor, Holds, Role
 from booking_server.audit import service as audit
 from booking_server.config import Federated
@@ -72,7 +73,7 @@ def is_linked(tx: Connection, account_id: int, issuer: str) -> bool:
     return tx.execute(select(federated_links.c.id).filter_by(account_id=account_id, issuer=issuer)).first() is not None
 
 
-def link(tx: Connection, actor: Actor, claims: Claims, *, now: datetime) -> None:
+def link(tx: Connection, actor: Actor, claims: Claims, settings: Federated, *, now: datetime) -> None:
     """Let the actor's own account be signed in by this subject from now on. Raise Refused if it is another account's."""
     known = linked(tx, claims)
     if known is not None and known.id != actor.account_id:
@@ -80,6 +81,8 @@ def link(tx: Connection, actor: Actor, claims: Claims, *, now: datetime) -> None
     if known is None:
         _keep(tx, claims, actor.account_id or 0, now)
         audit.note(tx, actor, now=now, act="federated_linked", subject=f"account:{actor.account_id}", issuer=claims.issuer)
+        own = accounts.existing_account(tx, actor.account_id or 0)
+        tell_change(tx, own, now=now, change="linked", name=settings.name)
 
 
 def unlink(tx: Connection, actor: Actor, *, now: datetime, issuer: str) -> None:

@@ -109,7 +109,7 @@ def _link(claims: Claims, _after: str) -> Response:
     if not signed_session().is_confirmed(now()):
         return redirect("/confirm?next=/me/sign-in", 303)
     with database().write() as tx:
-        federated.link(tx, actor(), claims, now=now())
+        federated.link(tx, actor(), claims, _settings(), now=now())
     flash(gettext("%(name)s signs you in from now on.", name=federated_name()))
     return redirect("/me/sign-in", 303)
 

@@ -26,6 +26,7 @@ from booking_server.accounts.challenges import Challenge
 from booking_server.accounts.passkey_place import Place
 from booking_server.accounts.service import Account
 from booking_server.accounts.tables import federated_links, passkeys
+from booking_server.accounts.telling import tell_change
 from booking_server.actors import Actor
 from booking_server.audit import service as audit
 from booking_server.errors import Invalid, NotFound
@@ -100,7 +101,9 @@ def add(tx: Connection, actor: Actor, *, now: datetime, place: Place, challenge:
     }
     number = int(tx.execute(insert(passkeys).values(row).returning(passkeys.c.id)).scalar_one())
     audit.note(tx, actor, now=now, act="passkey_added", subject=f"account:{account.id}", passkey=number)
-    return _own(tx, actor, number)
+    made_now = _own(tx, actor, number)
+    tell_change(tx, account, now=now, change="passkey_added", name=made_now.name)
+    return made_now
 
 
 def rename(tx: Connection, actor: Actor, *, passkey_id: int, name: str) -> Passkey:
@@ -116,10 +119,12 @@ def remove(tx: Connection, actor: Actor, *, now: datetime, passkey_id: int, by_l
     `by_link`: a link can be mailed to them, which does too.
     """
     found = _own(tx, actor, passkey_id)
-    if not by_link and not other_ways_in(tx, accounts.existing_account(tx, found.account_id), but=found.id):
+    account = accounts.existing_account(tx, found.account_id)
+    if not by_link and not other_ways_in(tx, account, but=found.id):
         raise Invalid("passkey", "This is your only way to sign in. Add another passkey or a password first.")
     tx.execute(delete(passkeys).where(passkeys.c.id == found.id))
     audit.note(tx, actor, now=now, act="passkey_removed", subject=f"account:{found.account_id}", passkey=found.id)
+    tell_change(tx, account, now=now, change="passkey_removed", name=found.name)
     return found
 
 

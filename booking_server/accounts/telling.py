@@ -17,3 +17,9 @@ def tell(tx: Connection, account: Account, *, now: datetime, kind: Kind, key: st
     """Put the message into the outbox, in the transaction of its cause."""
     if account.person_id is not None or "@" in account.sign_in_name:
         messages.put(tx, now=now, kind=kind, to=Recipient(account_id=account.id), key=key, **facts)
+
+
+def tell_change(tx: Connection, account: Account, *, now: datetime, change: str, name: str) -> None:
+    """Tell the owner that a way to sign in came or went: "passkey_added", "passkey_removed" or "linked"; `name` says which."""
+    key = f"sign_in_changed:{account.id}:{change}:{now.isoformat()}"
+    tell(tx, account, now=now, kind=Kind.SIGN_IN_CHANGED, key=key, at=now, change=change, which=name)

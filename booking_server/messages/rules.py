@@ -20,6 +20,7 @@ class Kind(StrEnum):
     NEW_SIGN_IN = "new_sign_in"
     SIGN_IN_LINK = "sign_in_link"
     RECOVERY_USED = "recovery_used"
+    SIGN_IN_CHANGED = "sign_in_changed"
     IMPORT_REPORT = "import_report"
     TEST = "test"
 
@@ -35,6 +36,7 @@ FACTS: Mapping[Kind, frozenset[str]] = {
     Kind.NEW_SIGN_IN: frozenset({"at", "device", "address"}),
     Kind.SIGN_IN_LINK: frozenset({"link", "minutes"}),
     Kind.RECOVERY_USED: frozenset({"at", "codes_left"}),
+    Kind.SIGN_IN_CHANGED: frozenset({"at", "change", "which"}),
     Kind.IMPORT_REPORT: frozenset({"file", "at", "added", "changed", "ended", "refused", "where"}),
     Kind.TEST: frozenset(),
 }

@@ -17,6 +17,7 @@ KINDS = {
     Kind.NEW_SIGN_IN: lazy_gettext("New sign-in"),
     Kind.SIGN_IN_LINK: lazy_gettext("Link to sign in"),
     Kind.RECOVERY_USED: lazy_gettext("Recovery code used"),
+    Kind.SIGN_IN_CHANGED: lazy_gettext("Another way to sign in"),
     Kind.IMPORT_REPORT: lazy_gettext("Report of an import"),
     Kind.TEST: lazy_gettext("Test message"),
 }

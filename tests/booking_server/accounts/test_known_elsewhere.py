@@ -7,16 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from booking_server import schema
 from booking_server.accounts import challenges, federated
 from booking_server.accounts import service as accounts
 from booking_server.accounts.openid import Claims, Refused
 from booking_server.accounts.service import Account
-from booking_server.actors import Role
+from booking_server.actors import Actor, Role
 from booking_server.config import Federated
 from booking_server.db import Database
 from booking_server.errors import Invalid
+from booking_server.messages.tables import messages
 from tests.booking_server.hub import ADMINISTRATOR, NOW, Hub
 
 SCHOOL = Federated(issuer="https://school.example", name="School", roles={"staff": "host", "site": "caretaker@Omnia"})
@@ -46,6 +48,14 @@ def test_an_address_that_passed_to_somebody_else_opens_no_account(hub: Hub) -> N
     _come(hub, _claims("s1"))
     with pytest.raises(Refused, match="You have an account here already"):
         _come(hub, _claims("s2"))
+
+
+def test_who_connects_their_account_is_told_by_mail(hub: Hub, member: Actor) -> None:
+    """A way in that somebody else made is seen by the owner: the mail is there with what it tells of."""
+    with hub.desk.database.write() as tx:
+        federated.link(tx, member, _claims("s1"), SCHOOL, now=NOW)
+        told = tx.execute(select(messages)).one()
+    assert (told.kind, told.account_id, told.facts["which"]) == ("sign_in_changed", member.account_id, "School")
 
 
 def test_members_may_be_asked_to_connect_by_themselves(hub: Hub) -> None:

@@ -36,6 +36,8 @@ TOLD: dict[str, Fact] = {
     "link": "https://hub.example.org/link/abc",
     "minutes": 15,
     "codes_left": 3,
+    "change": "passkey_added",
+    "which": "Blue phone",
     "file": "roster.csv",
     "added": 21,
     "changed": 22,
