@@ -85,7 +85,8 @@ def test_no_page_may_load_or_run_anything_of_elsewhere(app: Flask, path: str) ->
     assert "frame-ancestors 'none'" in policy
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Referrer-Policy"] == "same-origin"
-    assert answer.headers["Strict-Transport-Security"]
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
+    assert answer.headers["Cross-Origin-Opener-Policy"] == answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     if not path.startswith("/static"):
         assert answer.headers["Cache-Control"] == "no-store"
         assert not re.search(r"""\sstyle=|\son[a-z]+=|<style|<script(?![^>]*\ssrc="/static/)|(src|href)="(https?:)?//""", text)

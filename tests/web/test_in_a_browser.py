@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,17 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from access_contract.vocabulary import TagNumber
+from booking_server.accounts import second_factor
+from booking_server.accounts import service as accounts
 from booking_server.clock import SystemClock
 from booking_server.doors import commands
 from door_agent.enrolling import Box
+from tests.booking_server.accounts.test_second_factor import SECRET, code_at
 from tests.booking_server.hub import ADMINISTRATOR as ANNA
+from tests.booking_server.hub import PASSWORD
 from tests.system.desk import Desk
 from tests.web.browser import WIDTHS, chromium, signed_in
-from tests.web.conftest import Served, run
+from tests.web.conftest import HOST, Served, run
 from tests.web.playing import PlayedDoor
 
 NUMBER, OTHER = TagNumber.parse("04782E21801D80"), TagNumber.parse("04782E21801D99")
@@ -102,7 +107,8 @@ def test_every_page_is_usable_on_a_phone_and_a_laptop(browser: Browser, running:
     paths = [
         "/", "/people", "/people/new", "/people/1", "/people/1/edit", "/people/1/taps", "/spaces", "/sites/new", "/areas/new",
         "/spaces/new", "/spaces/2", "/spaces/2/edit", "/doors/new", "/doors/studio", "/doors/studio/theft",
-        "/keytags/exchange", done, waits, "/accounts", "/me", "/me/sign-in", "/me/sign-in/app", "/me/sign-in/password", "/boxes", _new_box(running),
+        "/keytags/exchange", done, waits, "/accounts", "/me", "/me/sign-in", "/me/sign-in/app",
+        "/me/sign-in/password", "/boxes", _new_box(running),
     ]  # fmt: skip
     for dark in (False, True):
         page, troubles = signed_in(browser, running, size, dark=dark)
@@ -195,3 +201,38 @@ def test_searching_people_needs_no_button(browser: Browser, running: Served, doo
     assert page.url.endswith("search=virt")
     assert not troubles
     page.context.close()
+
+
+def test_signing_in_in_two_steps_is_usable_on_a_phone(browser: Browser, running: Served) -> None:
+    """The steps, what is asked again, and ten codes on a page; a typed password can be shown; signing out takes no time."""
+    now = running.desk.clock.now()
+    with running.desk.database.write() as tx:
+        heikki = next(one for one in accounts.accounts(tx, ANNA) if one.sign_in_name == HOST)
+        before, vault = now - timedelta(minutes=5), running.desk.keys.vault
+        second_factor.set_up(tx, heikki.actor(), now=before, vault=vault, secret=SECRET, code=code_at(before))
+    context = browser.new_context(viewport={"width": 360, "height": 740}, locale="en-GB")
+    page = context.new_page()
+    page.goto(f"{running.address}/sign-in")
+    _is_usable(page, "the sign-in")
+    page.fill("#sign_in_name", HOST)
+    page.fill("#password", PASSWORD)
+    assert page.get_attribute("#password", "type") == "password"
+    page.click("#password + button")
+    assert page.get_attribute("#password", "type") == "text"
+    page.click("button.primary")
+    page.wait_for_url(f"{running.address}/sign-in/second")
+    _is_usable(page, "the second step")
+    page.fill("#code", code_at(running.desk.clock.now()))
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{running.address}/")
+    for path in ("/me/sign-in", "/confirm"):
+        page.goto(running.address + path)
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+        _is_usable(page, path)
+    page.goto(f"{running.address}/me/sign-in")
+    page.click("text=Make new recovery codes")
+    page.wait_for_selector(".codes", timeout=LIMIT_MS)
+    _is_usable(page, "ten codes")
+    page.click("text=Sign out")
+    page.wait_for_url(f"{running.address}/sign-in", timeout=LIMIT_MS)
+    context.close()
