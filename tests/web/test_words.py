@@ -14,7 +14,7 @@ from babel.messages.mofile import read_mo
 from booking_server.web.translations.__main__ import FOLDER, SOURCE, extracted, missing, stored
 
 HOLDERS = re.compile(r"%\(\w+\)s|\{\w+\}")
-SENTENCES = {"Invalid": 1, "NotFound": 0}
+SENTENCES = {"Invalid": 1, "NotFound": 0, "Refused": 0}
 
 
 def _texts(value: object) -> list[str]:
