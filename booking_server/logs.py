@@ -39,6 +39,7 @@ class Security(StrEnum):
     SIGN_IN_FAILED = "sign_in_failed"
     SIGN_IN_THROTTLED = "sign_in_throttled"
     SIGNED_OUT = "signed_out"
+    CONFIRMED = "confirmed"
     NOT_ALLOWED = "not_allowed"
     FORM_REFUSED = "form_refused"
 

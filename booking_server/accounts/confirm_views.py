@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, redirect, render_template, request, session
 from werkzeug.wrappers import Response
 
-from booking_server.accounts import recovery, second_factor, sessions, signing_in
+from booking_server.accounts import recovery, second_factor, signing_in
 from booking_server.accounts.service import Account
 from booking_server.accounts.signing_in import SignInRefused, Throttled
 from booking_server.accounts.ways import Ways, ways_of
 from booking_server.people import service as people
+from booking_server.web import session as signed
 from booking_server.web.forms import Form
 from booking_server.web.proving import local
 from booking_server.web.request import actor, address, database, keys, now, signed_session
-from booking_server.web.signing_in import can_mail, refused
+from booking_server.web.signing_in import PROVES, can_mail, refused
 
 pages = Blueprint("confirming", __name__, template_folder="templates")
 Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
@@ -35,8 +36,7 @@ def confirm() -> Answer:
     except (SignInRefused, Throttled) as problem:
         status, headers = refused(form, field, problem, account=own.account.id)
         return _page(form, local(form.value("next"))), status, headers
-    with database().write() as tx:
-        sessions.confirm(tx, now=now(), session_id=own.id)
+    signed.confirm(database(), session, own, now=now(), how=PROVES[field], address=address())
     return redirect(local(form.value("next")), 303)
 
 

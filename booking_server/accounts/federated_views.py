@@ -19,6 +19,7 @@ from booking_server.accounts.openid import Begun, Claims, Provider, Refused
 from booking_server.config import Federated
 from booking_server.errors import BookingServerError, Invalid, NotFound
 from booking_server.logs import Security, security
+from booking_server.web import session as signed
 from booking_server.web.confirming import confirmed
 from booking_server.web.forms import say
 from booking_server.web.proving import go_on, local
@@ -97,11 +98,11 @@ def _sign_in(claims: Claims, after: str) -> Response:
 
 def _confirm(claims: Claims, after: str) -> Response:
     own = signed_session()
-    with database().write() as tx:
+    with database().read() as tx:
         known = federated.linked(tx, claims)
         if known is None or known.id != own.account.id:
             raise Refused("You are somebody else there than here, so nothing was confirmed.")
-        sessions.confirm(tx, now=now(), session_id=own.id)
+    signed.confirm(database(), session, own, now=now(), how="federated", address=address())
     return redirect(after, 303)
 
 
@@ -127,6 +128,6 @@ def _settings() -> Federated:
 
 def _refused(problem: BookingServerError, purpose: str, after: str) -> Response:
     account = signed_session().account.id if is_signed_in() else None
-    security(Security.SIGN_IN_FAILED, account=account, address=address())
+    security(Security.SIGN_IN_FAILED, account=account, address=address(), how="federated")
     flash(say(problem), "bad")
     return redirect(_PAGES[purpose] + (f"?next={quote(after)}" if after != "/" else ""), 303)

@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 from booking_server.accounts import links
 from booking_server.accounts.links import Proven
 from booking_server.accounts.throttling import Throttled
+from booking_server.logs import Security, security
 from booking_server.people.service import Person
 from booking_server.web.forms import Form
 from booking_server.web.proving import go_on, local
@@ -56,6 +57,7 @@ def use(token: str) -> Answer:
         proven = links.use(tx, now=now(), token=token)
         known = links.people_of(tx, proven.email) if proven else []
     if proven is None or not known:
+        security(Security.SIGN_IN_FAILED, address=address(), how="link")
         return _worth_nothing()
     if len(known) == 1:
         return _sign_in(proven, known[0].id)

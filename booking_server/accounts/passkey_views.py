@@ -35,6 +35,7 @@ from booking_server.accounts.service import Account
 from booking_server.accounts.ways import ways_of
 from booking_server.errors import Invalid
 from booking_server.logs import Security, security
+from booking_server.web import session as signed
 from booking_server.web.confirming import confirmed, is_confirmed
 from booking_server.web.forms import Form, say
 from booking_server.web.proving import finish, local
@@ -101,8 +102,7 @@ def confirm() -> Answer:
         _proved("confirm", form, own.account.id)
     except Invalid as problem:
         return _refused(problem, "/confirm", form)
-    with database().write() as tx:
-        sessions.confirm(tx, now=now(), session_id=own.id)
+    signed.confirm(database(), session, own, now=now(), how="passkey", address=address())
     return redirect(local(form.value("next")), 303)
 
 
@@ -200,7 +200,7 @@ def _proved(purpose: Purpose, form: Form, account_id: int | None = None) -> Acco
 
 def _refused(problem: Invalid, page: str, form: Form) -> Answer:
     account = signed_session().account.id if is_signed_in() else None
-    security(Security.SIGN_IN_FAILED, account=account, address=address())
+    security(Security.SIGN_IN_FAILED, account=account, address=address(), how="passkey")
     flash(say(problem), "bad")
     return redirect(f"{page}?next={quote(local(form.value('next')))}" if form.value("next") else page, 303)
 

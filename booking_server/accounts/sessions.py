@@ -85,9 +85,15 @@ def seen(tx: Connection, *, now: datetime, session_id: str) -> None:
     tx.execute(update(sessions).where(sessions.c.id == session_id).values(seen_at=now))
 
 
-def confirm(tx: Connection, *, now: datetime, session_id: str) -> None:
-    """Note that whoever sits there has just proved again who they are."""
-    tx.execute(update(sessions).where(sessions.c.id == session_id).values(confirmed_at=now, seen_at=now))
+def confirm(tx: Connection, *, now: datetime, session_id: str) -> str:
+    """Note that whoever sits there has just proved again who they are, and return the token that their browser is to keep now.
+
+    The one before is worth nothing: a copy of it gains no rights by this (OWASP ASVS 5.0, 7.2.4).
+    """
+    token = secrets.token_urlsafe(32)
+    values = {"id": id_of(token), "confirmed_at": now, "seen_at": now}
+    tx.execute(update(sessions).where(sessions.c.id == session_id).values(values))
+    return token
 
 
 def sessions_of(tx: Connection, *, now: datetime, account_id: int) -> list[Session]:

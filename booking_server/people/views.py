@@ -25,6 +25,7 @@ from booking_server.places import naming
 from booking_server.places import service as places
 from booking_server.tags import exposure
 from booking_server.tags import service as tags
+from booking_server.web.confirming import is_confirmed, to_confirm
 from booking_server.web.forms import Form, show_day
 from booking_server.web.request import actor, database, keys, now
 from booking_server.web.wording import zone
@@ -89,7 +90,12 @@ def edit(person_id: int) -> Answer:
 
 @pages.post("/people/<int:person_id>/edit")
 def change(person_id: int) -> Answer:
+    actor().must_be(Role.HOST, Role.BILLING)
     form, back = Form.posted(), f"/people/{person_id}"
+    with database().read() as tx:
+        leads_elsewhere = people.person(tx, actor(), person_id).email != form.text("email")
+    if leads_elsewhere and not is_confirmed():  # links to sign in go there
+        return to_confirm()
     try:
         with database().write() as tx:
             people.change_person(tx, actor(), now=now(), person_id=person_id, **_values(form))

@@ -76,7 +76,7 @@ FORM_BYTES_MAX = 64 * 1024
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
-    " form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    " form-action 'self'; frame-ancestors 'none'; object-src 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
@@ -182,11 +182,14 @@ def _to_sign_in() -> AnyResponse:
     return _elsewhere(f"/sign-in?next={quote(request.full_path.rstrip('?'))}" if wanted else "/sign-in")
 
 
+def guarding(*, secure: bool) -> dict[str, str]:
+    """Return the headers that every answer carries, whoever gives it. Over HTTPS browsers are to come by nothing else again."""
+    return {**HEADERS, "Strict-Transport-Security": "max-age=31536000; includeSubDomains"} if secure else HEADERS
+
+
 def _guard(response: Response) -> Response:
-    for name, value in HEADERS.items():
+    for name, value in guarding(secure=request.is_secure).items():
         response.headers.setdefault(name, value)
     if request.endpoint != "static":
         response.headers.setdefault("Cache-Control", "no-store")
-    if request.is_secure:
-        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
     return response

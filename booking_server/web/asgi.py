@@ -29,7 +29,7 @@ from booking_server.keys import Keys
 from booking_server.service_manager import tell_ready
 from booking_server.web import request as state
 from booking_server.web import session as signed
-from booking_server.web.app import create_app
+from booking_server.web.app import create_app, guarding
 from booking_server.web.measuring import STREAMS
 from booking_server.web.stream import Watch
 
@@ -39,12 +39,7 @@ REQUEST_THREADS = 4
 VIEWERS_MAX = 2000
 ANY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - where it may listen, and what is nobody's name
 GRACE_SECONDS = 3
-_EVENT_STREAM = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-    (b"x-content-type-options", b"nosniff"),
-]
+_EVENT_STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
 
 
 class Pages:
@@ -77,7 +72,9 @@ class Pages:
 
     async def _stream(self, scope: Any, receive: Any, send: Any) -> None:
         status = await self._status(scope)
-        headers = _EVENT_STREAM if status == 200 else [(b"cache-control", b"no-store")]
+        guards = {**guarding(secure=scope["scheme"] == "https"), "Cache-Control": "no-store"}
+        headers = [(name.lower().encode(), value.encode()) for name, value in guards.items()]
+        headers += _EVENT_STREAM if status == 200 else []
         await send({"type": "http.response.start", "status": status, "headers": headers})
         if status != 200:
             await send({"type": "http.response.body"})

@@ -56,13 +56,20 @@ def begin(
             device=device,
             is_told=set(how) != {"link"},
         )
-    security(Security.SIGNED_IN, account=account.id, address=address)
+    security(Security.SIGNED_IN, account=account.id, address=address, how="+".join(sorted(how)))
     _keep(name, word)
     session.clear()
     session.permanent = True
     session["token"] = token
     if language:
         session["language"] = language
+
+
+def confirm(database: Database, session: SessionMixin, own: Session, *, now: datetime, how: str, address: str) -> None:
+    """Note that who sits there proved once more, by `how`, who they are. The browser's token changes with it."""
+    with database.write() as tx:
+        session["token"] = sessions.confirm(tx, now=now, session_id=own.id)
+    security(Security.CONFIRMED, account=own.account.id, address=address, how=how)
 
 
 def _browser_name(app: Flask) -> str:

@@ -19,6 +19,8 @@ from booking_server.web.wording import LANGUAGES
 
 pages = Blueprint("signing_in", __name__)
 Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
+PROVES = {"sign_in_name": "password", "password": "password", "code": "totp", "recovery_code": "recovery", "email": "link"}
+"""What is to be proven at each field, as sessions and the log call it."""
 
 
 @pages.get("/sign-in")
@@ -116,10 +118,10 @@ def refused(form: Form, field: str, problem: BookingServerError, account: int | 
     """Put why a proof was refused at its field, log it, and return the answer's status and headers."""
     form.errors[field] = say(problem)
     if isinstance(problem, Throttled):
-        security(Security.SIGN_IN_THROTTLED, account=account, address=address())
+        security(Security.SIGN_IN_THROTTLED, account=account, address=address(), how=PROVES[field])
         return 429, {"Retry-After": str(problem.wait_seconds)}
     known = problem.account if isinstance(problem, SignInRefused) else None
-    security(Security.SIGN_IN_FAILED, account=account or known, address=address())
+    security(Security.SIGN_IN_FAILED, account=account or known, address=address(), how=PROVES[field])
     return 422, {}
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ssl
 import urllib.error
 import urllib.request
+from http.client import HTTPMessage, HTTPSConnection
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,7 @@ def test_a_box_reaches_the_pages_over_https(empty_database: Path, tmp_path: Path
             assert answer.headers["Set-Cookie"].startswith("__Host-hubkey=")
         with pytest.raises((urllib.error.URLError, OSError)):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/sign-in", timeout=10)
+        _every_answer_is_guarded(f"https://127.0.0.1:{port}", trusting)
         box = NewBox(tmp_path / "box", processes, tmp_path / "clock")
         code = box.enrol(f"127.0.0.1:{port}")
         database = Database(f"sqlite:///{copy}")
@@ -106,3 +108,38 @@ def test_a_box_reaches_the_pages_over_https(empty_database: Path, tmp_path: Path
         assert spaced(waiting.code) == code
         assert code not in child.said(), "whoever reads a log could approve a box that he does not see"
         box.kill()
+
+
+def _every_answer_is_guarded(address: str, trusting: ssl.SSLContext) -> None:
+    """Pages, files, refusals, the event stream, a box's words: none is without what keeps browsers to this host."""
+    asked = [
+        ("GET", path) for path in ("/sign-in", "/", "/static/hub.css", "/static/nothing.css", "/nowhere", "/stream", "/privacy")
+    ]
+    for method, path in [
+        *asked,
+        ("POST", "/sign-in"),
+        ("POST", "/stream"),
+        ("POST", "/enrol"),
+        ("PUT", "/sign-in"),
+        ("OPTIONS", "/"),
+    ]:
+        headers = _answer(address, method, path, trusting)
+        policy = {words.split(" ", 1)[0]: words for words in headers["Content-Security-Policy"].split("; ")}
+        assert {"object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"} <= set(policy.values()), path
+        assert "unsafe" not in headers["Content-Security-Policy"], path
+        assert headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains", path
+        assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "same-origin"), path
+        assert not [name for name in headers if name.lower().startswith("access-control-") or name.lower() == "server"], path
+        for cookie in headers.get_all("Set-Cookie", []):
+            name, *words = cookie.split("; ")
+            assert name.startswith("__Host-"), path
+            assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(words), path
+            assert "Domain" not in cookie, path
+
+
+def _answer(address: str, method: str, path: str, trusting: ssl.SSLContext) -> HTTPMessage:
+    line = HTTPSConnection(address.removeprefix("https://"), timeout=10, context=trusting)
+    line.request(method, path, headers={"Origin": "https://evil.example"})
+    answer = line.getresponse()
+    line.close()
+    return answer.headers

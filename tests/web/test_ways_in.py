@@ -19,6 +19,7 @@ from booking_server.accounts import service as accounts
 from booking_server.accounts.service import Account
 from booking_server.config import Config, Mail, SignIn, Web
 from booking_server.messages.tables import messages
+from booking_server.people import service as people
 from booking_server.web.app import create_app
 from booking_server.web.proving import HALF_WAY_FOR
 from tests.booking_server.accounts.test_second_factor import SECRET, code_at
@@ -257,6 +258,37 @@ def test_a_grave_act_asks_again_after_ten_minutes(house: House) -> None:
     assert _goes(browser.post("/confirm", "/confirm", password=PASSWORD, next="/accounts")) == (303, "/accounts")
     assert _goes(browser.post("/accounts", "/accounts", **form)) == (303, "/accounts")
     assert house.account("otto")
+
+
+def test_where_links_to_sign_in_go_is_changed_by_who_proved_themselves(house: House) -> None:
+    """After ten minutes another e-mail address of a person asks first and changes nothing; another name alone does not ask."""
+    with house.desk.database.write() as tx:
+        host, given = house.account(HOST).actor(), {"language": "fi", "address": "Katu 1, 02100 Espoo"}
+        aino = people.add_person(tx, host, now=house.clock.at, name="Aino", email="aino@example.org", **given)
+    browser, page = house.browser(), f"/people/{aino.id}/edit"
+    browser.sign_in(HOST)
+    house.clock.at += sessions.CONFIRMED_FOR
+    form = {"name": "Aino A.", "email": "aino@example.org", **given}
+    assert _goes(browser.post(page, page, **form)) == (303, f"/people/{aino.id}")
+    form["email"] = "eve@example.org"
+    assert _goes(browser.post(page, page, **form)) == (303, f"/confirm?next={page}")
+    with house.desk.database.read() as tx:
+        kept = people.person(tx, host, aino.id)
+    assert (kept.name, kept.email) == ("Aino A.", "aino@example.org")
+    browser.post("/confirm", "/confirm", password=PASSWORD, next=page)
+    assert _goes(browser.post(page, page, **form)) == (303, f"/people/{aino.id}")
+
+
+def test_a_copied_cookie_gains_nothing_by_a_proof(house: House) -> None:
+    """Whoever proves once more who they are gets a new session's token; a copy of the one before is worth nothing."""
+    browser, thief = house.browser(), house.browser()
+    browser.sign_in(ADMINISTRATOR)
+    cookie = browser.client.get_cookie("__Host-hubkey", domain="hub.example")
+    assert cookie is not None
+    thief.client.set_cookie("__Host-hubkey", cookie.value, domain="hub.example", secure=True)
+    assert thief.is_in()
+    browser.post("/confirm", "/confirm", password=PASSWORD)
+    assert (browser.is_in(), thief.is_in()) == (True, False)
 
 
 def test_who_has_an_app_proves_it_by_the_app(house: House) -> None:
