@@ -22,7 +22,7 @@ _UNDATED = datetime(2026, 1, 1, tzinfo=UTC)
 METHODS = [("**/templates/**.html", "jinja2"), ("**.py", "python")]
 OPTIONS = {"**/templates/**.html": {"encoding": "utf-8", "trimmed": "true"}}
 KEYWORDS = {
-    "_": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2), "pgettext": ((1, "c"), 2),
+    "_": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2), "_counted": (1, 2), "pgettext": ((1, "c"), 2),
     "Invalid": (2,), "NotFound": (1,), "BookingServerError": (1,), "SignInRefused": (1,), "Refused": (1,), "__init__": (1,),
 }  # fmt: skip
 
