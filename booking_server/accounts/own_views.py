@@ -161,7 +161,8 @@ def _new_codes() -> str:
     """Show ten new codes: this once, for none of them is kept as it is written."""
     own = signed_session().account
     codes = recovery.make(database(), actor(), now=now(), account_id=own.id)
-    lines = [f"{config().name}: {gettext('recovery codes')}", own.sign_in_name, "", *codes, ""]
+    title = gettext("Recovery codes")
+    lines = [config().name, title, own.sign_in_name, "", *codes, ""]
     return render_template("accounts/codes.html", codes=codes, as_text="\r\n".join(lines))
 
 
