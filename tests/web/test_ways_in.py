@@ -319,6 +319,49 @@ def test_sessions_are_listed_and_ended_one_by_one(house: House) -> None:
     assert [browser.is_in() for browser in (here, phone, tablet, host)] == [True, False, False, True]
 
 
+@pytest.mark.parametrize(
+    ("name", "idle", "life"),
+    [(HOST, timedelta(hours=4), timedelta(hours=12)), (MEMBER, timedelta(days=30), timedelta(days=30))],
+)
+def test_a_session_ends_by_its_time(house: House, name: str, idle: timedelta, life: timedelta) -> None:
+    """Unused it ends sooner, in use at its last hour all the same; staff's far sooner than a member's."""
+    unused, used, begun = house.browser(), house.browser(), house.clock.at
+    for browser in (unused, used):
+        browser.sign_in(name)
+    often = idle - timedelta(minutes=1)
+    for times in range(1, life // often + 1):
+        house.clock.at = begun + times * often
+        assert used.is_in(), times
+    house.clock.at = begun + life
+    assert not used.is_in()
+    house.clock.at = begun + idle
+    assert not unused.is_in()
+
+
+def test_an_administrator_ends_somebody_s_sessions(house: House) -> None:
+    """All of that account's are over at once, nobody else's; every page has the way out for oneself."""
+    staff, host, phone = house.browser(), house.browser(), house.browser()
+    staff.sign_in(ADMINISTRATOR)
+    for browser in (host, phone):
+        browser.sign_in(HOST)
+    account = f"/accounts/{house.account(HOST).id}"
+    assert 'action="/sign-out"' in host.get("/me").text
+    assert _goes(staff.post(f"{account}/sessions/ending", account)) == (303, account)
+    assert [browser.is_in() for browser in (staff, host, phone)] == [True, False, False]
+
+
+def test_a_field_for_a_password_hides_it_and_takes_what_a_manager_brings(house: House) -> None:
+    """Each is masked and named for password managers, and no script of ours listens to pasting."""
+    browser = house.browser()
+    fields = re.findall(r"<input[^>]*password[^>]*>", browser.get("/sign-in").text)
+    browser.sign_in(ADMINISTRATOR)
+    fields += re.findall(r'<input[^>]*name="(?:current|password|again)"[^>]*>', browser.get("/me/sign-in/password").text)
+    assert len(fields) == 4
+    assert all('type="password"' in one and re.search(r'autocomplete="(new|current)-password"', one) for one in fields)
+    scripts = (Path(house.app.static_folder or "") / name for name in ("passwords.js", "live.js", "passkeys.js"))
+    assert not any("paste" in script.read_text(encoding="utf-8") for script in scripts)
+
+
 def test_signing_out_leaves_nothing_in_the_browser(house: House) -> None:
     """What pages may have left is cleared; what knows the browser again opens nothing and no script reads it."""
     browser = house.browser()
