@@ -29,6 +29,8 @@ COMMANDS = {
     "web": "booking_server.web.command:web",
     "update": "booking_server.updating.command:update",
     "mail": "booking_server.messages.command:mail",
+    "import": "booking_server.importing.command:import_",
+    "roster": "booking_server.importing.command:roster",
 }
 """Each command and where it lives: only what is called is imported, so that a help text needs no broker and no pages."""
 

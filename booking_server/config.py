@@ -193,6 +193,22 @@ class Privacy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     books_years: Annotated[int, msgspec.Meta(ge=1, le=30)] = 6
 
 
+class Roster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The file that `booking-server roster` reads each night; none without `file`. docs/import.md says what stands in it.
+
+    Rows without a place get `access` (as in its column), without an address `address`; names of places are looked for at
+    `site`. Would more than `end_percent` of those who have access by it lose it, or is the file older than `max_age_days`,
+    nothing is done.
+    """
+
+    file: str = ""
+    site: str = ""
+    access: str = ""
+    address: str = ""
+    end_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 20
+    max_age_days: Annotated[int, msgspec.Meta(ge=1, le=400)] = 3
+
+
 class Simulated(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Parts that start only with demo = true: a file that holds the seconds by which the clock is turned."""
 
@@ -221,6 +237,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     metrics: Metrics = Metrics()
     sign_in: SignIn = SignIn()
     privacy: Privacy = Privacy()
+    roster: Roster = Roster()
     simulated: Simulated = Simulated()
 
     @property
@@ -276,6 +293,8 @@ def _check_values(path: Path, config: Config) -> None:
     if not config.folder.is_absolute():
         raise BadConfiguration(f"{path}: state_folder is {config.state_folder!r}; allowed is: a whole path, beginning with /")
     _check_backup(path, config.backup)
+    if config.roster.file and not Path(config.roster.file).is_absolute():
+        raise BadConfiguration(f"{path}: roster.file is {config.roster.file!r}; allowed is: a whole path, beginning with /")
     if not _is_zone(config.time_zone):
         raise BadConfiguration(f"{path}: time_zone is {config.time_zone!r}; allowed are names like Europe/Helsinki")
 

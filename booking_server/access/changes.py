@@ -7,6 +7,7 @@ the person ever held, a keytag, or a door itself. A change that names none of th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,6 +41,13 @@ def note_change(tx: Connection, *, now: datetime, cause: str, person_id: int | N
     """
     row = {"at": now, "cause": cause, "person_id": person_id, "door_id": door_id}
     return int(tx.execute(insert(rights_changes).values(row).returning(rights_changes.c.number)).scalar_one())
+
+
+def note_changes(tx: Connection, *, now: datetime, causes: Iterable[tuple[str, int]]) -> None:
+    """Add a change for each cause and the person whom it concerns."""
+    rows = [{"at": now, "cause": cause, "person_id": person_id, "door_id": None} for cause, person_id in causes]
+    if rows:
+        tx.execute(insert(rights_changes), rows)
 
 
 def go_on_after(tx: Connection, *, now: datetime, number: int) -> int:

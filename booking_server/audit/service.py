@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
@@ -19,6 +19,15 @@ def note(tx: Connection, actor: Actor, *, now: datetime, act: str, subject: str,
     """Add that `actor` did `act` (past tense, "tag_blocked") to `subject` ("keytag:7")."""
     row = {"at": now, "actor": actor.name, "act": act, "subject": subject, "detail": detail}
     tx.execute(insert(audit).values(row))
+
+
+def note_many(
+    tx: Connection, actor: Actor, *, now: datetime, act: str, subjects: Iterable[tuple[str, dict[str, object]]]
+) -> None:
+    """Add that `actor` did `act` to each of many subjects, each with its detail."""
+    rows = [{"at": now, "actor": actor.name, "act": act, "subject": subject, "detail": detail} for subject, detail in subjects]
+    if rows:
+        tx.execute(insert(audit), rows)
 
 
 def reason_given(text: str) -> str:

@@ -37,7 +37,7 @@ FACTS: Mapping[Kind, frozenset[str]] = {
     Kind.SIGN_IN_LINK: frozenset({"link", "minutes"}),
     Kind.RECOVERY_USED: frozenset({"at", "codes_left"}),
     Kind.SIGN_IN_CHANGED: frozenset({"at", "change", "which"}),
-    Kind.IMPORT_REPORT: frozenset({"file", "at", "added", "changed", "ended", "refused", "where"}),
+    Kind.IMPORT_REPORT: frozenset({"file", "at", "added", "changed", "ended", "refused", "stopped", "where"}),
     Kind.TEST: frozenset(),
 }
 """What must be known to say each kind: exactly these facts go to `service.put`. Instants are aware; `zone` names the site's."""

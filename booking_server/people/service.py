@@ -77,8 +77,8 @@ def add_person(
     Raise Invalid at the field that is wrong; NotAllowed.
     """
     actor.must_be(Role.HOST, Role.BILLING)
-    who = _person_values(name, email, language)
-    payer = _customer_values(customer_name or name, business_id, address, email)
+    who = person_values(name, email, language)
+    payer = customer_values(customer_name or name, business_id, address, email)
     added = insert(customer_table).values(**payer, created_at=now).returning(customer_table.c.id)
     customer_id = int(tx.execute(added).scalar_one())
     row = {**who, "customer_id": customer_id, "created_at": now}
@@ -103,8 +103,8 @@ def change_person(
     """Change a person and their customer. Invoices already issued stay as they are. Raise Invalid; NotFound; NotAllowed."""
     actor.must_be(Role.HOST, Role.BILLING)
     found = _one(tx, person_id)
-    who = _person_values(name, email, language)
-    payer = _customer_values(customer_name or name, business_id, address, email)
+    who = person_values(name, email, language)
+    payer = customer_values(customer_name or name, business_id, address, email)
     tx.execute(update(people_table).where(people_table.c.id == person_id).values(who))
     tx.execute(update(customer_table).where(customer_table.c.id == found.customer_id).values(payer))
     audit.note(tx, actor, now=now, act="person_changed", subject=f"person:{person_id}")
@@ -210,7 +210,8 @@ def _person(row: Row[Any]) -> Person:
     return Person(**row._mapping)
 
 
-def _person_values(name: str, email: str, language: str) -> dict[str, str]:
+def person_values(name: str, email: str, language: str) -> dict[str, str]:
+    """Return what is kept of a person, tidied. Raise Invalid at the field that is wrong."""
     name = " ".join(name.split())
     if not 1 <= len(name) <= NAME_LENGTH:
         raise Invalid("name", "Write the person's name, at most {length} characters.", length=NAME_LENGTH)
@@ -219,7 +220,8 @@ def _person_values(name: str, email: str, language: str) -> dict[str, str]:
     return {"name": name, "email": _email(email), "language": language}
 
 
-def _customer_values(name: str, business_id: str, address: str, email: str) -> dict[str, str | None]:
+def customer_values(name: str, business_id: str, address: str, email: str) -> dict[str, str | None]:
+    """Return what is kept of who pays, tidied. Raise Invalid at the field that is wrong."""
     address = address.strip()
     if not 1 <= len(address) <= 400:
         raise Invalid("address", "Write the address for the invoice: street, postcode and town.")

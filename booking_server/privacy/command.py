@@ -21,6 +21,7 @@ WORDS = {
     "messages": "messages whose words went",
     "boxes": "boxes that asked to become a door, with their addresses",
     "commands": "commands to doors given up",
+    "imports": "files that waited to be imported, and records of old imports",
     "sessions": "sessions that were over",
     "wrong_tries": "wrong tries to sign in",
     "looks": "records of who looked",

@@ -26,6 +26,7 @@ from booking_server.config import Config, Privacy
 from booking_server.doors import personal as doors
 from booking_server.doors import service as door_service
 from booking_server.errors import Invalid
+from booking_server.importing import personal as importing
 from booking_server.invoices import personal as invoices
 from booking_server.ledger import forgetting
 from booking_server.ledger import personal as ledger
@@ -145,7 +146,8 @@ def _erase(tx: Connection, actor: Actor, *, now: datetime, config: Config, who: 
         "accounts": accounts.drop(tx, who),
         "messages": messages.drop(tx, who),
         "wishes": asking.drop(tx, who, now=now),
-        "acts": sum(rename(tx, new_names) for rename in (audits.rename, doors.rename, asking.rename)),
+        "imported": importing.drop(tx, who),
+        "acts": sum(rename(tx, new_names) for rename in (audits.rename, doors.rename, asking.rename, importing.rename)),
         "name": people.drop_name(tx, person),
     }
     stays = _stays(tx, now, config.privacy, who, held)

@@ -23,6 +23,7 @@ from booking_server.audit import personal as audits
 from booking_server.audit import service as audit
 from booking_server.bookings import personal as bookings
 from booking_server.doors import personal as doors
+from booking_server.importing import personal as importing
 from booking_server.invoices import personal as invoices
 from booking_server.ledger import personal as ledger
 from booking_server.messages import personal as messages
@@ -33,7 +34,7 @@ from booking_server.tags import personal as tags
 
 PARTS = (
     people.about, accounts.about, tags.about, access.about, bookings.about, ledger.about, invoices.about, messages.about,
-    asking.about, doors.about,
+    asking.about, doors.about, importing.about,
 )  # fmt: skip
 """What each noun holds about a person."""
 

@@ -17,6 +17,7 @@ from booking_server.audit import personal as audits
 from booking_server.config import Config
 from booking_server.doors import commands
 from booking_server.doors import personal as doors
+from booking_server.importing import personal as importing
 from booking_server.invoices import personal as invoices
 from booking_server.ledger.forgetting import forget_old_taps
 from booking_server.messages import outbox
@@ -51,6 +52,7 @@ def forget(tx: Connection, *, now: datetime, config: Config) -> dict[str, int]:
         "messages": outbox.forget_sent(tx, now=now, after=timedelta(days=rules.messages_days)),
         "boxes": doors.drop_boxes(tx, before=before[rules.boxes_days]),
         "commands": commands.expire(tx, now=now),
+        "imports": importing.drop_old(tx, now=now, runs_before=now - timedelta(days=rules.audit_days)),
         **accounts.drop_old(tx, before=before[rules.sign_in_days]),
         **audits.drop_old(
             tx,

@@ -77,7 +77,7 @@ def hand_out_tag(tx: Connection, actor: Actor, *, now: datetime, vault: Vault, n
     Raise Invalid at "number" for a number that is no identity, a blocked tag, or one that somebody else holds; NotFound.
     """
     actor.must_be(Role.HOST)
-    _check_number(number)
+    check_number(number)
     one_at_a_time(tx, "keytags")
     who = people.person(tx, actor, person_id)
     if not who.active:
@@ -245,14 +245,7 @@ def name_tags_at_door(tx: Connection, vault: Vault, door_id: DoorId, key: bytes)
 
 
 def _add(tx: Connection, vault: Vault, number: TagNumber, now: datetime) -> Keytag:
-    index = vault.index(number)
-    row = {
-        "number_sealed": vault.seal(number.uid, about=_about(index)),
-        "number_index": index,
-        "last_digits": number.last_digits,
-        "created_at": now,
-    }
-    keytag_id = int(tx.execute(insert(keytags).values(row).returning(keytags.c.id)).scalar_one())
+    keytag_id = int(tx.execute(insert(keytags).values(new_row(vault, number, now)).returning(keytags.c.id)).scalar_one())
     names = [
         {"door_id": door_id, "tag_hash": tag_hash(key, number), "keytag_id": keytag_id}
         for door_id, key in doors.tag_keys(tx, vault).items()
@@ -260,6 +253,13 @@ def _add(tx: Connection, vault: Vault, number: TagNumber, now: datetime) -> Keyt
     if names:
         tx.execute(insert(door_tags), names)
     return tag(tx, keytag_id)
+
+
+def new_row(vault: Vault, number: TagNumber, now: datetime) -> dict[str, object]:
+    """Return what is kept of a new keytag: its number sealed, and what finds it again."""
+    index = vault.index(number)
+    sealed = vault.seal(number.uid, about=_about(index))
+    return {"number_sealed": sealed, "number_index": index, "last_digits": number.last_digits, "created_at": now}
 
 
 def _number(vault: Vault, sealed: bytes, index: str) -> TagNumber:
@@ -270,7 +270,8 @@ def _about(index: str) -> str:
     return f"keytag:{index}"
 
 
-def _check_number(number: TagNumber) -> None:
+def check_number(number: TagNumber) -> None:
+    """Raise Invalid at "number" for one that is no identity: random, or cut."""
     if number.is_random:
         raise Invalid(
             "number", "This tag makes up a new number at every tap, so it cannot be known again. Use another kind of tag."

@@ -43,6 +43,7 @@ TOLD: dict[str, Fact] = {
     "changed": 22,
     "ended": 23,
     "refused": 24,
+    "stopped": "too_many",
     "where": "https://hub.example.org/imports/7",
 }
 

@@ -75,6 +75,7 @@ def test_what_was_shown_is_what_is_done(kept: Kept) -> None:
     assert _erase(kept) == shown
     assert shown.went == {
         "access": 1, "keytags": 1, "bookings": 1, "purposes": 1, "taps": 5, "links": 0, "accounts": 1, "wishes": 1,
+        "imported": 0,
         "messages": shown.went["messages"], "acts": shown.went["acts"], "name": 1,
     }  # fmt: skip
     assert shown.went["messages"] > 1

@@ -147,7 +147,7 @@ def test_the_command_forgets_by_the_turned_clock_and_says_what(kept: Kept, datab
     assert done.exit_code == 0, done.output
     counts = {line.split(None, 1)[1]: int(line.split(None, 1)[0]) for line in done.output.splitlines()}
     assert counts["taps whose name and keytag went"] > 0
-    assert len(counts) == 13
+    assert len(counts) == 14
     with kept.office.desk.database.read() as tx:
         last = forgetting.last(tx)
     assert last is not None
