@@ -39,14 +39,19 @@ REQUEST_THREADS = 4
 VIEWERS_MAX = 2000
 ANY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 - where it may listen, and what is nobody's name
 GRACE_SECONDS = 3
+BODY_SECONDS = 30.0
+"""How long a form or file may take to arrive. No request thread waits for it: a few slow senders would have them all."""
+BODY_BYTES_MAX, ARRIVING_BYTES_MAX = 4 * 2**20, 64 * 2**20
+"""What is taken in of one request, and of all that arrive at once. What a page takes it says itself, and it is less."""
 _EVENT_STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no")]
 
 
 class Pages:
     """The ASGI app of one web process."""
 
-    def __init__(self, flask: Flask) -> None:
+    def __init__(self, flask: Flask, *, body_seconds: float = BODY_SECONDS) -> None:
         hub: state.Hub = flask.extensions[state.EXTENSION]
+        self._body_seconds, self._arriving = body_seconds, 0
         self._flask = flask
         self._hub = hub
         self._pages = WSGIMiddleware(cast(Any, flask), workers=REQUEST_THREADS)
@@ -59,7 +64,43 @@ class Pages:
         elif scope["type"] == "http" and scope["path"] == "/stream":
             await self._stream(scope, receive, send)
         elif scope["type"] == "http":
-            await self._pages(scope, receive, send)
+            await self._page(scope, receive, send)
+
+    async def _page(self, scope: Any, receive: Any, send: Any) -> None:
+        """Let a thread answer once the whole request is here."""
+        body = bytearray()
+        try:
+            refused = await asyncio.wait_for(self._gather(scope, receive, body), self._body_seconds)
+        except TimeoutError:
+            refused = 408
+        finally:
+            self._arriving -= len(body)
+        if refused:
+            headers = [*_guards(scope), (b"connection", b"close")]
+            await send({"type": "http.response.start", "status": refused, "headers": headers})
+            await send({"type": "http.response.body"})
+            return
+        whole = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+
+        async def again() -> Any:
+            return whole.pop() if whole else await receive()
+
+        await self._pages(scope, again, send)
+
+    async def _gather(self, scope: Any, receive: Any, body: bytearray) -> int:
+        """Take the request in; return the status with which it is refused, or 0."""
+        told = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        if told.isdigit() and int(told) > BODY_BYTES_MAX:
+            return 413
+        more = True
+        while more:
+            message = await receive()
+            body += message.get("body", b"")
+            self._arriving += len(message.get("body", b""))
+            if len(body) > BODY_BYTES_MAX or self._arriving > ARRIVING_BYTES_MAX:
+                return 413 if len(body) > BODY_BYTES_MAX else 503
+            more = message.get("more_body", False)
+        return 0
 
     async def _live(self, receive: Any, send: Any) -> None:
         await receive()
@@ -72,9 +113,7 @@ class Pages:
 
     async def _stream(self, scope: Any, receive: Any, send: Any) -> None:
         status = await self._status(scope)
-        guards = {**guarding(secure=scope["scheme"] == "https"), "Cache-Control": "no-store"}
-        headers = [(name.lower().encode(), value.encode()) for name, value in guards.items()]
-        headers += _EVENT_STREAM if status == 200 else []
+        headers = [*_guards(scope), *(_EVENT_STREAM if status == 200 else [])]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         if status != 200:
             await send({"type": "http.response.body"})
@@ -112,6 +151,11 @@ class Pages:
             return 401
         held = await asyncio.to_thread(signed.is_held, self._hub.database, self._hub.config, found)
         return 401 if held else 200
+
+
+def _guards(scope: Any) -> list[tuple[bytes, bytes]]:
+    guards = {**guarding(secure=scope["scheme"] == "https"), "Cache-Control": "no-store"}
+    return [(name.lower().encode(), value.encode()) for name, value in guards.items()]
 
 
 async def _disconnected(receive: Any) -> None:
