@@ -81,6 +81,7 @@ def test_a_package_puts_everything_where_debian_looks_for_it(packages: dict[int,
         "usr/share/polkit-1/rules.d/50-hubkey-door.rules",
         "usr/lib/udev/rules.d/60-hubkey-door.rules",
         "usr/lib/modprobe.d/hubkey-nfc.conf",
+        "usr/share/doc/hubkey-door/requirements.lock",
         *(f"opt/hubkey/door/{file.relative_to(parts.CHECKOUT)}" for file in (parts.CHECKOUT / "firmware_config").rglob("*.*")),
     }
     assert sorted(wanted - files.keys()) == []
@@ -101,6 +102,7 @@ def test_the_server_s_package_holds_every_unit_page_and_migration(servers: dict[
         "usr/lib/sysusers.d/hubkey.conf",
         "usr/lib/tmpfiles.d/hubkey.conf",
         "usr/share/hubkey-server",
+        "usr/share/doc/hubkey-server/requirements.lock",
         *(f"usr/lib/systemd/system/{unit.name}" for unit in (parts.CHECKOUT / "systemd").glob("booking-server-*")),
         *(f"opt/hubkey/server/{name}" for name in own),
     }

@@ -7,6 +7,7 @@ import re
 from datetime import timedelta
 
 import pytest
+import structlog
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -159,6 +160,30 @@ def test_guessing_is_slowed_down(app: Flask) -> None:
     status, text = _try(client, password=PASSWORD)
     assert status == 429
     assert "Too many tries. Wait 15 minutes, then try again." in text
+
+
+def test_what_was_refused_is_logged_and_by_what_somebody_proved_themselves(app: Flask) -> None:
+    """A sign-in, one that failed, an act beyond the role and a forged form: each is a line, of an account where it is known."""
+    with structlog.testing.capture_logs() as lines:
+        host = signed_in(app, HOST)
+        _try(app.test_client())
+        host.get("/accounts", **HTTPS)
+        host.post("/people/new", **HTTPS)
+    security = [line for line in lines if line["event"] == "security"]
+    assert [(line["security"], line.get("how"), line.get("endpoint")) for line in security] == [
+        ("signed_in", "password", None),
+        ("sign_in_failed", "password", None),
+        ("not_allowed", None, "accounts.listing"),
+        ("form_refused", None, "people.add"),
+    ]
+    assert len({line["account"] for line in security[:3]} - {None}) == 1
+
+
+def test_a_file_that_is_not_there_is_not_found_and_not_kept(app: Flask) -> None:
+    """No page is given in a file's place, so nothing of a person is kept under a file's name."""
+    for path in ("/static/nothing.css", "/people/style.css", "/me.css"):
+        answer = signed_in(app).get(path, **HTTPS)
+        assert (answer.status_code, "max-age" in answer.headers.get("Cache-Control", "")) == (404, False), path
 
 
 @pytest.mark.parametrize(
