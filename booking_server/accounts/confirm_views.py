@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Blueprint, redirect, render_template, request, session
 from werkzeug.wrappers import Response
 
@@ -14,7 +16,7 @@ from booking_server.people import service as people
 from booking_server.web import session as signed
 from booking_server.web.forms import Form
 from booking_server.web.proving import local
-from booking_server.web.request import actor, address, database, keys, now, signed_session
+from booking_server.web.request import actor, address, config, database, keys, now, signed_session
 from booking_server.web.signing_in import PROVES, can_mail, refused
 
 pages = Blueprint("confirming", __name__, template_folder="templates")
@@ -30,7 +32,8 @@ def show() -> Answer:
 def confirm() -> Answer:
     """Take a code of the app, a recovery code, or the password of an account that has no app."""
     form, own = Form.posted(), signed_session()
-    field = "recovery_code" if form.text("recovery_code") else "code" if _ways(own.account).app else "password"
+    ways = _ways()
+    field = "recovery_code" if form.text("recovery_code") else "code" if ways.app or not ways.password else "password"
     try:
         _check(own.account, field, form)
     except (SignInRefused, Throttled) as problem:
@@ -59,13 +62,16 @@ def _check_password(account: Account, password: str) -> None:
         raise SignInRefused("This is not your password.") from None
 
 
-def _ways(account: Account) -> Ways:
+def _ways() -> Ways:
+    """Return what may prove who sits there: to a session that began with a password and needs more, not the password again."""
+    own = signed_session()
     with database().read() as tx:
-        return ways_of(tx, account)
+        found = ways_of(tx, own.account)
+    return replace(found, password=False) if signed.is_held(config(), own) else found
 
 
 def _page(form: Form, after: str) -> str:
-    ways = _ways(signed_session().account)
+    ways = _ways()
     return render_template("accounts/confirm.html", form=form, after=after, ways=ways, email=_email(ways))
 
 

@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import NoReturn
 
 import structlog
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from booking_server.accounts import service as accounts
 from booking_server.accounts.openid import Claims, Refused
 from booking_server.accounts.service import Account
+from booking_server.accounts.sessions import STAFF_LIFE
 from booking_server.accounts.tables import accounts as account_table
 from booking_server.accounts.tables import federated_links, passkeys
 from booking_server.accounts.telling import tell_change
@@ -46,6 +47,15 @@ def must_have_a_role(account: Account, settings: Federated) -> None:
     """Raise Refused for an account that may do nothing here any more."""
     if not account.roles:
         raise Refused("None of your groups at {name} has a role here any more. Ask the staff.", name=settings.name)
+
+
+def let_lapse(tx: Connection, account: Account, *, now: datetime) -> Account:
+    """Return the account without the roles of its groups if they were last looked at longer ago than a session of then lasts:
+    who signs in another way since would keep for good what ended there."""
+    last = tx.execute(select(func.max(federated_links.c.used_at)).filter_by(account_id=account.id)).scalar()
+    if last is not None and now - last < STAFF_LIFE:
+        return account
+    return accounts.set_federated_roles(tx, now=now, account_id=account.id, roles=())
 
 
 def roles_of(tx: Connection, settings: Federated, groups: frozenset[str]) -> frozenset[Holds]:

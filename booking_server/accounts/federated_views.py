@@ -52,6 +52,8 @@ def begin() -> Response:
     purpose, after = request.args.get("for", "sign_in"), local(request.args.get("next", ""))
     if purpose not in _PAGES or (purpose != "sign_in" and not is_signed_in()):
         purpose = "sign_in"
+    if purpose == "link" and request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+        return redirect("/me/sign-in", 303)  # another site's link, or a mail's, would connect whom it signed in there before
     try:
         url, begun = _provider().begin(now=now(), anew=purpose == "confirm")
     except Refused as problem:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from ipaddress import IPv6Address, ip_address
 
 from sqlalchemy import Connection, delete, func, insert, select
 
@@ -45,9 +46,22 @@ def begin_try(database: Database, *, now: datetime, step: Step, name: str, addre
     """Count a try of `name` (as it is kept: in lower case) from an address, in a transaction of its own. Raise Throttled."""
     with database.write() as tx:
         one_at_a_time(tx, "sign_in")
-        _check(tx, now, step, name, address[:60])
+        place = place_of(address)
+        _check(tx, now, step, name, place)
         tx.execute(delete(failures).where(failures.c.at <= now - WINDOW))
-        tx.execute(insert(failures).values(at=now, sign_in_name=name, address=address[:60], step=step.value))
+        tx.execute(insert(failures).values(at=now, sign_in_name=name, address=place, step=step.value))
+
+
+def place_of(address: str) -> str:
+    """Return where tries from this address are counted: a whole IPv6 network of a home is one place (RFC 6177), for each
+    machine in it has as many addresses as it likes."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:60]
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is None:
+        return str(IPv6Address(int(found) >> 64 << 64))
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def forgive(tx: Connection, *, name: str, step: Step) -> None:

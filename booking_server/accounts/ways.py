@@ -54,6 +54,6 @@ def needs_second(config: Config, account: Account, ways: Ways) -> bool:
 
 def may_be_held(config: Config, account: Account, how: Collection[str]) -> bool:
     """True of a session by a password alone, by a link (of a member who became staff), or by a sign-in elsewhere that vouches
-    for no more, where the hub asks for more. Until the account has more, it only sets that up.
+    for no more, where the hub asks for more. Until the session proved more, it only does that, or sets it up.
     """
     return set(how) <= {"password", "link", "federated"} and is_asked_more(config, account)

@@ -20,6 +20,7 @@ from werkzeug.routing import IntegerConverter
 from werkzeug.wrappers import Response as AnyResponse
 
 from booking_server.accounts.sessions import Session
+from booking_server.accounts.ways import ways_of
 from booking_server.clock import Clock
 from booking_server.config import Config
 from booking_server.db import Database
@@ -72,6 +73,8 @@ OPEN_ENDPOINTS = (
 )
 HELD_PATHS = ("/me/sign-in", "/me/passkeys", "/passkeys/", "/confirm", "/sign-out", "/sign-in/federated", "/language")
 """Where somebody may go who signed in by a password alone and is to set up a second factor first."""
+PROVING_PATHS = ("/confirm", "/sign-out", "/language")
+"""Where they may go whose account has a second factor that this session did not prove: it changes none of them."""
 FORM_BYTES_MAX = 64 * 1024
 
 HEADERS = {
@@ -162,12 +165,14 @@ def _require_sign_in() -> AnyResponse | None:
 
 
 def _hold(found: Session) -> AnyResponse | None:
-    """Send who still has to set up a second factor to where they do; whatever else they asked for is not done."""
-    if request.endpoint in OPEN_ENDPOINTS or request.path.startswith(HELD_PATHS):
+    """Send who still has to prove more to where they do, or set it up; whatever else they asked for is not done."""
+    if request.endpoint in OPEN_ENDPOINTS or not signed.is_held(state.config(), found):
         return None
-    if not signed.is_held(state.database(), state.config(), found):
+    with state.database().read() as tx:
+        has_second = ways_of(tx, found.account).has_second
+    if request.path.startswith(PROVING_PATHS if has_second else HELD_PATHS):
         return None
-    return _elsewhere("/me/sign-in")
+    return _elsewhere("/confirm" if has_second else "/me/sign-in")
 
 
 def _elsewhere(path: str) -> AnyResponse:

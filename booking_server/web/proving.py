@@ -11,11 +11,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from flask import redirect, session
+from flask import flash, redirect, session
+from flask_babel import gettext
 from werkzeug.wrappers import Response
 
+from booking_server.accounts import federated, signing_in
 from booking_server.accounts import service as accounts
-from booking_server.accounts import signing_in
 from booking_server.accounts.service import Account
 from booking_server.accounts.ways import Ways, needs_second, ways_of
 from booking_server.web import session as signed
@@ -61,8 +62,22 @@ def half_way() -> HalfWay | None:
 
 
 def finish(account: Account, *, how: Collection[str], after: str) -> Response:
-    """Begin the session and lead to the page that somebody wanted, or to the first of theirs."""
+    """Begin the session and lead to the page that somebody wanted, or to the first of theirs.
+
+    Roles that came with a group elsewhere lapse for who has not come from there for long.
+    """
+    lapsed = False
+    if account.federated and "federated" not in how:
+        with database().write() as tx:
+            before, account = account, federated.let_lapse(tx, account, now=now())
+        lapsed = account.federated != before.federated
     signed.begin(database(), session, account, now=now(), how=how, address=address(), device=device())
+    if lapsed:
+        name = config().sign_in.federated.name
+        flash(
+            gettext("What your groups at %(name)s let you do here has lapsed. Sign in there to have it again.", name=name),
+            "care",
+        )
     return redirect(first_page(account) if after == "/" else after, 303)
 
 

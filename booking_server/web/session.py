@@ -68,6 +68,8 @@ def begin(
 def confirm(database: Database, session: SessionMixin, own: Session, *, now: datetime, how: str, address: str) -> None:
     """Note that who sits there proved once more, by `how`, who they are. The browser's token changes with it."""
     with database.write() as tx:
+        if how != "federated":  # it proved who they are there; it brings no role and no second factor
+            sessions.add_proof(tx, session_id=own.id, how=how)
         session["token"] = sessions.confirm(tx, now=now, session_id=own.id)
     security(Security.CONFIRMED, account=own.account.id, address=address, how=how)
 
@@ -114,12 +116,10 @@ def session_of(database: Database, session: Mapping[str, Any], *, now: datetime)
     return found
 
 
-def is_held(database: Database, config: Config, session: Session) -> bool:
-    """True of a session that may only set up a second factor. Where that cannot be, nothing is looked up."""
-    if not ways.may_be_held(config, session.account, session.how):
-        return False
-    with database.read() as tx:
-        return not ways.ways_of(tx, session.account).has_second
+def is_held(config: Config, session: Session) -> bool:
+    """True of a session that may only prove more, or set up what proves more. That its account has more by now frees no
+    session that did not prove it: whoever has a stolen password would only have to wait."""
+    return ways.may_be_held(config, session.account, session.how)
 
 
 def read_cookie(app: Flask, value: str) -> dict[str, Any]:

@@ -198,13 +198,14 @@ class Visitor:
     """One person at one browser."""
 
     def __init__(self, address: str) -> None:
-        """`address` is where the pages are, such as http://127.0.0.1:8080."""
+        """`address` is where the pages are, such as http://127.0.0.1:8080. `headers` go along with each page that is seen."""
         self.address = address
+        self.headers: dict[str, str] = {}
         self._opener: OpenerDirector = build_opener(HTTPCookieProcessor(CookieJar()), ProxyHandler({}))
 
     def see(self, path: str, *, status: int = 200) -> Page:
         """Return the page at `path`. Raise PageProblem if its status is another."""
-        return _checked(self._open(Request(urljoin(self.address, path))), status)  # noqa: S310
+        return _checked(self._open(Request(urljoin(self.address, path), headers=self.headers)), status)  # noqa: S310
 
     def post(self, page: Page, ends: str, *, status: int = 200, **filled: Value) -> Page:
         """Fill in and send the form on `page` whose action ends with `ends`; return where that leads."""

@@ -192,6 +192,30 @@ def test_the_school_s_account_of_somebody_else_connects_nothing(hub: Hub) -> Non
     schools.allow(visitor, page, "a1").must_say("signs in somebody else here")
 
 
+def test_no_other_site_begins_a_connection(hub: Hub) -> None:
+    """A link of another site, which had signed the browser in at the school as its own, connects nothing with the hub."""
+    visitor = Visitor(hub.address)
+    visitor.post(visitor.see("/sign-in"), "/sign-in", sign_in_name=HOST, password=PASSWORD)
+    visitor.headers["Sec-Fetch-Site"] = "cross-site"
+    assert visitor.see("/sign-in/federated?for=link").path == "/me/sign-in"
+    visitor.headers["Sec-Fetch-Site"] = "same-origin"
+    assert visitor.see("/sign-in/federated?for=link").url.startswith(hub.school.issuer)
+
+
+def test_roles_of_groups_lapse_for_who_signs_in_another_way(hub: Hub, hubs: Hubs) -> None:
+    """After twelve hours a password brings what staff gave, not what the school's groups gave, and the page says so."""
+    hub.school.knows(h1=_claims("Hilla", "staff-hosts"))
+    hub.comes("h1")
+    found, now = _account(hub, "hilla@example.org"), SystemClock().now()
+    with hub.desk.database.write() as tx:
+        accounts.set_password(tx, ANNA, now=now, account_id=found.id, password=PASSWORD)
+    with hubs(clock=WrongClock(13)) as later:
+        visitor = Visitor(later.address)
+        page = visitor.post(visitor.see("/sign-in"), "/sign-in", sign_in_name="hilla@example.org", password=PASSWORD)
+        assert page.must_say("What your groups at Omnia let you do here has lapsed").path == "/me"
+    assert not _account(hub, "hilla@example.org").roles
+
+
 def test_staff_whom_the_school_asked_for_one_factor_only_set_up_another_first(hubs: Hubs) -> None:
     """Where the hub asks staff for two factors, the school's sign-in is two only if the settings or the school say so."""
     with hubs(demo=False) as hub:

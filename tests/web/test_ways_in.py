@@ -179,6 +179,22 @@ def test_staff_with_a_password_alone_may_only_set_up_more(strict: House) -> None
     assert _goes(again.sign_in(ADMINISTRATOR)) == (303, "/sign-in/second")
 
 
+def test_a_session_by_a_password_alone_is_not_freed_by_what_others_prove(strict: House) -> None:
+    """Who has a stolen password and waits until its owner adds an app or a passkey gets nowhere, and changes neither; the
+    owner, in a session of before, proves it and goes on."""
+    thief = strict.browser()
+    thief.sign_in(HOST)
+    strict.give_app(HOST)
+    for path in ("/", "/people", "/me", "/me/sign-in", "/me/sign-in/app"):
+        assert _goes(thief.get(path)) == (303, "/confirm"), path
+    assert _goes(thief.post("/me/sign-in/app/removal", "/confirm")) == (303, "/confirm")
+    assert 'name="password"' not in thief.get("/confirm").text
+    assert thief.post("/confirm", "/confirm", password=PASSWORD).status_code == 422
+    assert _goes(thief.get("/people")) == (303, "/confirm")
+    assert _goes(thief.post("/confirm", "/confirm", code=strict.code(), next="/people")) == (303, "/people")
+    assert thief.get("/people").status_code == 200
+
+
 def _decoded(secret: str) -> bytes:
     from base64 import b32decode
 

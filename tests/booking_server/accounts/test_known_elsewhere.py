@@ -50,6 +50,18 @@ def test_an_address_that_passed_to_somebody_else_opens_no_account(hub: Hub) -> N
         _come(hub, _claims("s2"))
 
 
+def test_roles_of_groups_lapse_for_who_comes_another_way(hub: Hub) -> None:
+    """Whoever left the school keeps no role by a passkey that they added before; what staff gave by hand stays."""
+    found = _come(hub, _claims("s1", "aino@example.org", "staff"))
+    for later, roles in (
+        (timedelta(hours=11), {(Role.MEMBER, None), (Role.HOST, None)}),
+        (timedelta(hours=12), {(Role.MEMBER, None)}),
+    ):
+        with hub.desk.database.write() as tx:
+            assert federated.let_lapse(tx, found, now=NOW + later).roles == roles
+    assert _come(hub, _claims("s1", "", "staff")).roles == {(Role.MEMBER, None), (Role.HOST, None)}
+
+
 def test_who_connects_their_account_is_told_by_mail(hub: Hub, member: Actor) -> None:
     """A way in that somebody else made is seen by the owner: the mail is there with what it tells of."""
     with hub.desk.database.write() as tx:

@@ -112,6 +112,16 @@ def test_each_limit_holds_at_its_number(database: Database, account: Account, ti
     assert _sign_in(database) == account
 
 
+def test_a_home_s_ipv6_network_is_one_place(database: Database, account: Account) -> None:
+    """Whoever takes another of its addresses for each try is slowed down all the same; the next network is another place."""
+    for number in range(FAILURES_BY_ADDRESS):
+        with pytest.raises(SignInRefused):
+            _sign_in(database, name=f"name{number}", address=f"2001:db8:1:2:{number:x}::1")
+    with pytest.raises(Throttled):
+        _sign_in(database, address="2001:db8:1:2:ffff::1")
+    assert _sign_in(database, address="2001:db8:1:3::1") == account
+
+
 def test_an_owner_is_not_locked_out_by_others_guessing(database: Database, account: Account) -> None:
     """Wrong tries at another place, up to its own limit, leave the owner's place alone."""
     _failed(database, FAILURES_BY_NAME_AND_ADDRESS, name="host@example.org", address=ELSEWHERE)
