@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Self
+
 
 class BookingServerError(Exception):
     """Root of the server's own faults and refusals."""
@@ -22,6 +25,19 @@ class Invalid(BookingServerError):
     def __init__(self, field: str, message: str, **values: object) -> None:
         super().__init__(message, **values)
         self.field = field
+
+    def at(self, field: str) -> Self:
+        """Return the same said of another field."""
+        return type(self)(field, self.message, **self.values)
+
+    @classmethod
+    def kept(cls, field: str, message: str, values: Mapping[str, object]) -> Self:
+        """Return one that was stored by its parts."""
+        return cls(field, message, **values)
+
+    def at(self, field: str) -> Invalid:
+        """Return the same problem at another field: of a form or file that calls it otherwise."""
+        return type(self)(field, self.message, **self.values)
 
 
 class NotFound(BookingServerError):

@@ -67,7 +67,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One thing that a row changes: a field, keytag, access or access_ended, from what to what."""
+    """One thing that a row changes: a field, keytag, access or access_ended, from what to what; days as 24.12.2026."""
 
     what: str
     before: str
@@ -265,7 +265,8 @@ def _person(desk: _Desk, row: Wanted, wrong: list[Invalid]) -> Known | None:
 
 
 def _take(desk: _Desk, row: Wanted, email: str, wrong: list[Invalid]) -> None:
-    """Refuse a second row for one person. Two may share an address only if both have an id."""
+    """Refuse a second row for one person. Two may share an address only if both have an id; what is none is told as such."""
+    email = email if "@" in email else ""
     first = desk.ids_taken.get(row.external_id) if row.external_id else desk.emails_seen.get(email)
     if row.external_id and first is None:
         first = desk.emails_taken.get(email)
@@ -307,9 +308,7 @@ def _values(desk: _Desk, row: Wanted, person: Known | None, wrong: list[Invalid]
     after, problems = people.checked(replace(before, **given))
     if person is not None:
         problems = tuple(one for one in problems if one.field in given)
-    wrong += [
-        Invalid(_COLUMN.get(one.field, one.field), one.message, **one.values) for one in problems if one.field not in told
-    ]
+    wrong += [one.at(_COLUMN.get(one.field, one.field)) for one in problems if one.field not in told]
     if after.customer_name == after.name:
         after = replace(after, customer_name="")
     if problems:
@@ -339,7 +338,7 @@ def _keytags(desk: _Desk, row: Wanted, person: Known | None, wrong: list[Invalid
                 row=desk.tags_taken[number],
             )  # fmt: skip
         if problem is not None:
-            wrong.append(Invalid("keytag", problem.message, **problem.values))
+            wrong.append(problem.at("keytag"))
         elif found is None or found.person_id is None:
             new.append(number)
         desk.tags_taken.setdefault(number, row.number)
@@ -395,8 +394,8 @@ def _with_endings(desk: _Desk, made: Plan, named: set[str]) -> Plan:
 
 
 def _said(desk: _Desk, given: Access | Grant) -> str:
-    until = given.until_day.isoformat() if given.until_day else ""
-    return f"{desk.area_names[given.area_id]} {given.from_day.isoformat()}–{until}"
+    until = f"{given.until_day:%-d.%-m.%Y}" if given.until_day else ""
+    return f"{desk.area_names[given.area_id]} {given.from_day:%-d.%-m.%Y}–{until}"
 
 
 def _told(change: Change) -> list[str]:

@@ -55,6 +55,10 @@ NEEDS_MORE = {
     "exchange.exchange": "a keytag that was exposed",
     "federated.back": "a provider",
     "federated.begin": "a provider",
+    "importing.apply": "a file that waits",
+    "importing.drop": "a file that waits",
+    "importing.report": "a file that waits",
+    "importing.show": "a file that waits",
     "links.look": "a link",
     "links.use": "a link",
     "links.choose": "a link",
@@ -183,6 +187,7 @@ def _fill(desk: Desk, clock: TurnedByHand, site: str, name: str, digit: int) -> 
             "session_id": "none",
             "passkey_id": 999,
             "message_id": 999,
+            "upload_id": 999,
         },
     )
 
@@ -342,6 +347,7 @@ def _fits(endpoint: str, answer: TestResponse, *, may: bool) -> bool:
     """A refusal is 403, 404 as if there were no such thing, or leads to the sign-in; an answer is anything else but a fault."""
     refused = answer.status_code in (401, 403, 404) or answer.headers.get("Location", "").startswith("/sign-in?")
     refused = refused or answer.headers.get("Location") == "/sign-in"
+    refused = refused or (endpoint == "today.show" and answer.headers.get("Location") == "/me")  # a member has a page of their own
     if answer.status_code >= 500:
         return False
     if endpoint in NEEDS_MORE or RIGHTS[endpoint] == OWN:
