@@ -33,6 +33,7 @@ VIEWS = (
     "booking_server.web.signing_in",
     "booking_server.today.views",
     "booking_server.people.views",
+    "booking_server.importing.views",
     "booking_server.accounts.views",
     "booking_server.accounts.own_views",
     "booking_server.accounts.confirm_views",
