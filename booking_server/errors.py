@@ -27,17 +27,13 @@ class Invalid(BookingServerError):
         self.field = field
 
     def at(self, field: str) -> Self:
-        """Return the same said of another field."""
+        """Return the same problem at another field: of a form or file that calls it otherwise."""
         return type(self)(field, self.message, **self.values)
 
     @classmethod
     def kept(cls, field: str, message: str, values: Mapping[str, object]) -> Self:
         """Return one that was stored by its parts."""
         return cls(field, message, **values)
-
-    def at(self, field: str) -> Invalid:
-        """Return the same problem at another field: of a form or file that calls it otherwise."""
-        return type(self)(field, self.message, **self.values)
 
 
 class NotFound(BookingServerError):
