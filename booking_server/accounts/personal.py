@@ -50,13 +50,15 @@ def about(tx: Connection, who: Who) -> Held:
     return held | {"sign_in_failures": told(tx, sign_in_failures, wrong)}
 
 
-def drop(tx: Connection, who: Who) -> int:
-    """Close a person's accounts for good, drop names, sessions, ways to sign in and wrong tries; return how many had a name."""
+def drop(tx: Connection, who: Who, *, email: str = "") -> int:
+    """Close a person's accounts for good, drop names, sessions, ways to sign in and tries, also those by their `email`; return
+    how many had a name."""
+    names = {*who.sign_in_names, email.strip().lower()} - {""}
     for table in _HANGING:
         if table is not account_roles:
             tx.execute(delete(table).where(table.c.account_id.in_(who.account_ids)))
-    tx.execute(delete(sign_in_failures).where(sign_in_failures.c.sign_in_name.in_(who.sign_in_names)))
-    tx.execute(delete(sign_in_links).where(sign_in_links.c.email.in_(who.sign_in_names)))
+    tx.execute(delete(sign_in_failures).where(sign_in_failures.c.sign_in_name.in_(names)))
+    tx.execute(delete(sign_in_links).where(sign_in_links.c.email.in_(names)))
     dropped = 0
     for number in who.account_ids:
         values = {"sign_in_name": dropped_name(number), "name": "", "password_hash": None, "closed": True}
@@ -71,7 +73,8 @@ def dropped_name(account_id: int) -> str:
 
 
 def drop_old(tx: Connection, *, before: datetime) -> dict[str, int]:
-    """Drop sessions that were over, and wrong tries, before an instant; return how many of each."""
+    """Drop sessions that were over, and wrong tries and links, before an instant; return how many of the first two."""
+    tx.execute(delete(sign_in_links).where(sign_in_links.c.until_at < before))
     over = (sessions.c.until_at < before) | (sessions.c.ended_at < before)
     return {
         "sessions": int(tx.execute(delete(sessions).where(over)).rowcount),

@@ -89,8 +89,12 @@ def collect(config_file: Path, config: Config, folder: Path, *, now: datetime) -
 
 def secret_files(config: Config) -> dict[str, Path]:
     """Return the files outside the state folder that the settings name, by the setting; those that are there."""
-    named = {setting: Path(of(config)) for setting, of in _SECRET_FILES.items() if of(config)}
-    return {setting: path for setting, path in named.items() if path.is_file()}
+    return {setting: path for setting, path in secret_paths(config).items() if path.is_file()}
+
+
+def secret_paths(config: Config) -> dict[str, Path]:
+    """Return where those files are or belong."""
+    return {setting: Path(of(config)) for setting, of in _SECRET_FILES.items() if of(config)}
 
 
 def state_files(config: Config) -> Iterator[Path]:

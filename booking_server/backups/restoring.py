@@ -21,7 +21,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from booking_server import schema
 from booking_server.access import changes
-from booking_server.backups.collecting import DUMP, LEFT_OUT, SECRETS, SQLITE, Manifest, run_postgres, run_program, sqlite_file
+from booking_server.backups.collecting import (
+    DUMP,
+    LEFT_OUT,
+    SECRETS,
+    SQLITE,
+    Manifest,
+    run_postgres,
+    run_program,
+    secret_paths,
+    sqlite_file,
+)
 from booking_server.backups.going_on import go_on
 from booking_server.backups.sealing import BackupError
 from booking_server.backups.unpacking import Sealed, unpack
@@ -71,7 +81,7 @@ def restore(config: Config, sealed: Sealed, *, now: datetime, over: bool) -> Res
                 "{folder}: the backup cannot be unpacked ({why})", folder=str(stage), why=error.strerror
             ) from None
         _check_kind(config, manifest)
-        secrets = _secrets(stage / "content", manifest)
+        secrets = _secrets(config, stage / "content", manifest)
         _let_go_on(config, stage / "content", manifest, now=now, over=over)
         aside = _place(config, stage, now=now)
         write_broker(config)
@@ -127,9 +137,11 @@ def _tables(config: Config) -> list[str]:
         database.close()
 
 
-def _secrets(content: Path, manifest: Manifest) -> list[Secret]:
-    named = {name: file.path for name, file in manifest.files.items() if name.startswith(SECRETS) and file.path}
-    return [Secret(Path(path), (content / name).read_bytes()) for name, path in named.items()]
+def _secrets(config: Config, content: Path, manifest: Manifest) -> list[Secret]:
+    """Where each belongs say the settings in force. The backup's own word for it counts nothing: who makes one up, which takes
+    no secret, would have any file of the machine written."""
+    named = {f"{SECRETS}{setting}": path for setting, path in secret_paths(config).items()}
+    return [Secret(path, (content / name).read_bytes()) for name, path in named.items() if name in manifest.files]
 
 
 # --- made ready beside its place ---

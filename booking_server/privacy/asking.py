@@ -44,6 +44,10 @@ class Wish:
         return self.asked_at + ANSWER_WITHIN
 
 
+_OTHERS = {"person_id": None, "kind": "", "text": "", "answer": ""}
+"""What stands in an export where it is another person's."""
+
+
 def ask(tx: Connection, actor: Actor, *, now: datetime, kind: str, text: str) -> Wish:
     """Ask something about one's own data. Raise Invalid at the field that is wrong; NotAllowed for who is no person here."""
     actor.must_be(Role.MEMBER)
@@ -86,11 +90,12 @@ def open_wishes(tx: Connection, actor: Actor) -> list[Wish]:
 
 
 def about(tx: Connection, who: Who) -> Held:
-    """Return what a person asked, what was erased, and what they answered or froze as staff."""
+    """Return what a person asked, what was erased, and what they answered or froze as staff: of what others asked, only that
+    they answered it."""
     mine = or_(wishes.c.person_id == who.person_id, wishes.c.answered_by.in_(who.sign_in_names))
     erased = or_(erasures.c.person_id == who.person_id, erasures.c.by.in_(who.sign_in_names))
     return {
-        "wishes": told(tx, wishes, mine),
+        "wishes": [row if row["person_id"] == who.person_id else row | _OTHERS for row in told(tx, wishes, mine)],
         "erasures": told(tx, erasures, erased),
         "freezes": told(tx, freezes, freezes.c.by.in_(who.sign_in_names)),
     }

@@ -32,6 +32,7 @@ from booking_server.ledger import forgetting
 from booking_server.ledger import personal as ledger
 from booking_server.messages import personal as messages
 from booking_server.people import personal as people
+from booking_server.people import service as people_service
 from booking_server.personal import Who
 from booking_server.privacy import asking, freezing, links, subjects
 from booking_server.privacy.tables import erasures
@@ -132,6 +133,7 @@ def _may_erase(tx: Connection, actor: Actor, person_id: int) -> Who:
 def _erase(tx: Connection, actor: Actor, *, now: datetime, config: Config, who: Who) -> Erasure:
     """Everything that ends is ended first, while names still stand; then what names is dropped."""
     person, held = who.person_id, freezing.spans(tx, now=now)
+    email = people_service.person(tx, SYSTEM, person).email
     went = {
         "access": access.end(tx, actor, now=now, person_id=person),
         "keytags": tags.end(tx, actor, now=now, person_id=person),
@@ -143,7 +145,7 @@ def _erase(tx: Connection, actor: Actor, *, now: datetime, config: Config, who: 
         "purposes": bookings.drop_purposes(tx, person),
         "taps": forgetting.forget_person(tx, now=now, person_id=person, frozen=[span for _, span in held]),
         "links": links.forget(tx, now=now, days=config.privacy.contest_days, person_id=person),
-        "accounts": accounts.drop(tx, who),
+        "accounts": accounts.drop(tx, who, email=email),
         "messages": messages.drop(tx, who),
         "wishes": asking.drop(tx, who, now=now),
         "imported": importing.drop(tx, who),

@@ -13,7 +13,7 @@ from sqlalchemy import insert
 
 from booking_server import schema
 from booking_server.access.tables import rights_changes
-from booking_server.backups.collecting import MANIFEST, SETTINGS, File, Manifest, sha256_of
+from booking_server.backups.collecting import MANIFEST, SETTINGS, SQLITE, File, Manifest, copy_database, sha256_of
 from booking_server.backups.going_on import SLACK, beyond
 from booking_server.backups.sealing import BackupError, make_key, seal
 from booking_server.backups.unpacking import Sealed, is_safe, look_into
@@ -143,6 +143,18 @@ def test_no_name_leads_out_of_the_folder(name: str) -> None:
     """Whatever a file says, it is unpacked below its own folder or not at all."""
     assert not is_safe(name)
     assert is_safe("state/keys/vault.key")
+
+
+def test_no_backup_says_itself_where_its_secrets_go(small: HubHere, tmp_path: Path) -> None:
+    """One that names any file of the machine in a secret's place has it written nowhere: the settings in force say where."""
+    content, told = tmp_path / "f" / "content", dict[str, File]()
+    content.mkdir(parents=True)
+    copy_database(small.config, content / SQLITE)
+    for name, path in ((SETTINGS, ""), ("secrets/mail.password_file", str(tmp_path / "cron.d" / "x"))):
+        told[name] = File(sha256=sha256_of(small.settings), mode=0o600, path=path)
+    told[SQLITE] = File(sha256=sha256_of(content / SQLITE), mode=0o600)
+    file = forged(small, tmp_path / "f", ["secrets/mail.password_file"], files=told)
+    assert small.restores(file, over=True).secrets == []
 
 
 def test_a_backup_of_an_older_version_is_brought_to_this_one(small: HubHere) -> None:
