@@ -120,5 +120,5 @@ def _run(row: Row[Any]) -> Run:
         digest=row.digest,
         trouble=Trouble(row.trouble) if row.trouble else None,
         counts=row.counts,
-        refusals=[(number, Invalid(field, message, **values)) for number, field, message, values in row.refusals],
+        refusals=[(number, Invalid.kept(field, message, values)) for number, field, message, values in row.refusals],
     )
