@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, func, select
+from sqlalchemy import Engine, Row, event, func, select
 
 from booking_server.accounts import browsers, links
 from booking_server.accounts import service as accounts
@@ -156,3 +156,24 @@ def test_a_new_browser_is_told_of_and_a_known_one_is_not(database: Database) -> 
 def test_a_browser_is_named_as_people_call_it(device: str, said: str) -> None:
     """The program and the machine, not the line that it sends."""
     assert browsers.in_words(device) == said
+
+
+def test_an_unknown_address_costs_the_same_work(database: Database) -> None:
+    """The same statements, but for what undoes the message that nobody gets: no clock tells who is known."""
+    _person(database)
+    said: dict[str, list[str]] = {}
+    for email in (MAIL, "nobody@example.org"):
+        heard: list[str] = []
+
+        def hear(_connection: object, _cursor: object, statement: str, *_: object, to: list[str] = heard) -> None:
+            to.append(" ".join(statement.split()).replace("ROLLBACK TO SAVEPOINT", "RELEASE SAVEPOINT"))
+
+        event.listen(Engine, "before_cursor_execute", hear)
+        try:
+            _ask(database, email)
+        finally:
+            event.remove(Engine, "before_cursor_execute", hear)
+        said[email] = heard
+    assert said[MAIL] == said["nobody@example.org"]
+    assert any("INSERT INTO messages" in one for one in said[MAIL])
+    assert len(_mails(database)) == 1
