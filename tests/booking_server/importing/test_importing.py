@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from access_contract.vocabulary import TagNumber, tag_hash
+from access_contract.vocabulary import DoorId, TagNumber, tag_hash
 from booking_server.access import service as access
 from booking_server.access.index import build
 from booking_server.access.tables import rights_changes
@@ -85,7 +85,7 @@ def test_a_new_person_comes_with_everything_and_the_second_time_changes_nothing(
     assert (bo.email, bo.language, payer.name, payer.business_id) == ("bo@example.org", "fi", "Åberg Oy", "2077474-0")
     assert (grant.area_id, grant.from_day, grant.until_day) == (hub.room, TODAY, date(2026, 12, 31))
     assert tag.last_digits == "E5F6"
-    for door in ("lobby", "room"):
+    for door in map(DoorId, ("lobby", "room")):
         assert tag_hash(keys[door], number) in dict(index[door].tags), door
     assert {"person_added", "keytag_handed_out", "access_granted", "people_imported"} <= acts
     assert told == {f"keytag:{tag.id}", f"grant:{grant.id}"}
