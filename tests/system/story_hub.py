@@ -28,7 +28,7 @@ def first_administrator(story: Story) -> str:
 
 def sign_in(story: Story) -> str:
     story.staff = Visitor(story.building.web_address)
-    page = story.staff.post(story.staff.see("/sign-in"), "/sign-in", sign_in_name="host", password=story.password)
+    page = story.staff.sign_in("host", story.password)
     if page.path != "/":
         raise StoryFailed(f"the sign-in led to {page.path}: {page.words[:300]}")
     return "Today is empty and lists the first steps"

@@ -81,7 +81,7 @@ def site() -> Iterator[Site]:
         desk.tag(person, NUMBER)
         desk.grant(person, hub, from_day=datetime(2026, 1, 1, tzinfo=UTC).date(), standing=True)
         staff = Visitor(building.web_address)
-        staff.post(staff.see("/sign-in"), "/sign-in", sign_in_name="anna", password=PASSWORD)
+        staff.sign_in("anna", PASSWORD)
         yield Site(building, desk, staff)
 
 

@@ -201,18 +201,40 @@ class Visitor:
         """`address` is where the pages are, such as http://127.0.0.1:8080. `headers` go along with each page that is seen."""
         self.address = address
         self.headers: dict[str, str] = {}
+        self._known: dict[str, str] = {}
         self._opener: OpenerDirector = build_opener(HTTPCookieProcessor(CookieJar()), ProxyHandler({}))
+
+    def sign_in(self, name: str, password: str) -> Page:
+        """Sign in and return where that leads; from now on, whoever is asked again who they are says so and goes on."""
+        self._known = {"sign_in_name": name, "password": password}
+        return self._say_who(self.see("/sign-in"))
 
     def see(self, path: str, *, status: int = 200) -> Page:
         """Return the page at `path`. Raise PageProblem if its status is another."""
-        return _checked(self._open(Request(urljoin(self.address, path), headers=self.headers)), status)  # noqa: S310
+        page = self._open(Request(urljoin(self.address, path), headers=self.headers))  # noqa: S310
+        return _checked(self._say_who(page) if self._is_asked(page, path) else page, status)
 
     def post(self, page: Page, ends: str, *, status: int = 200, **filled: Value) -> Page:
         """Fill in and send the form on `page` whose action ends with `ends`; return where that leads."""
+        led = self._send(page, ends, **filled)
+        if self._is_asked(led, urlsplit(page.url).path):  # nothing was done: say who it is, and do it again from the page
+            self._say_who(led)
+            led = self._send(self.see(page.url.removeprefix(self.address)), ends, **filled)
+        return _checked(led, status)
+
+    def _is_asked(self, page: Page, wanted: str) -> bool:
+        """True if a page asks who sits there, of somebody who can say so and wanted another."""
+        return bool(self._known) and page.path in ("/sign-in", "/confirm") and urlsplit(wanted).path != page.path
+
+    def _say_who(self, page: Page) -> Page:
+        wanted = ("sign_in_name", "password") if page.path == "/sign-in" else ("password",)
+        return _checked(self._send(page, page.path, **{name: self._known[name] for name in wanted}), 200)
+
+    def _send(self, page: Page, ends: str, **filled: Value) -> Page:
         form = page.form(ends)
         content = urlencode(form.fill(**filled)).encode("ascii")
         headers = {"Origin": self.address, "Referer": page.url}
-        return _checked(self._open(Request(urljoin(page.url, form.action), content, headers)), status)  # noqa: S310
+        return self._open(Request(urljoin(page.url, form.action), content, headers))  # noqa: S310
 
     def _open(self, request: Request) -> Page:
         try:

@@ -102,7 +102,7 @@ class Served:
     def visitor(self, name: str = ADMINISTRATOR) -> Visitor:
         """Return a browser without JavaScript, signed in."""
         visitor = Visitor(self.address)
-        page = visitor.post(visitor.see("/sign-in"), "/sign-in", sign_in_name=name, password=PASSWORD)
+        page = visitor.sign_in(name, PASSWORD)
         assert page.path == "/", page.words
         return visitor
 

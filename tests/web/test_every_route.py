@@ -347,7 +347,7 @@ def _fits(endpoint: str, answer: TestResponse, *, may: bool) -> bool:
     """A refusal is 403, 404 as if there were no such thing, or leads to the sign-in; an answer is anything else but a fault."""
     refused = answer.status_code in (401, 403, 404) or answer.headers.get("Location", "").startswith("/sign-in?")
     refused = refused or answer.headers.get("Location") == "/sign-in"
-    refused = refused or (endpoint == "today.show" and answer.headers.get("Location") == "/me")  # a member has a page of their own
+    refused = refused or (endpoint == "today.show" and answer.headers.get("Location") == "/me")  # a member's own page
     if answer.status_code >= 500:
         return False
     if endpoint in NEEDS_MORE or RIGHTS[endpoint] == OWN:
