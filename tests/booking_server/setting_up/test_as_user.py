@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     """A state folder of nobody's, in a folder that they may enter."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:3]):  # a worker of several has a folder of its own in between
         folder.chmod(folder.stat().st_mode | 0o011)
     made = tmp_path / "state"
     made.mkdir(mode=0o700)
