@@ -49,7 +49,7 @@ def started_again(door: Door, head_of: Door, stood: Kept) -> None:
     door.happen(Started("1"))
 
 
-def modes(door: Door) -> list[tuple[DoorMode, str]]:
+def modes(door: Door) -> list[tuple[str, str]]:
     return [(what.mode, what.because) for what in door.recorded(ModeChanged) if isinstance(what, ModeChanged)]
 
 
