@@ -6,6 +6,8 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 QUICK := not soak and not benchmark and not hardware
+# One more than there are processors, for tests wait as much as they work; beyond four they would be in each other's way.
+WORKERS := $(shell n=$$(nproc); echo $$((n < 4 ? n + 1 : 4)))
 
 .PHONY: help demo test check soak bench deb setup parts lock clean
 
@@ -21,7 +23,7 @@ demo: ## see it run: a small hub with doors, pages and an invoice (ONCE=1 plays 
 test: ## run the tests (12 minutes at most on two cores)
 	@.ci/parts test
 	@.ci/environment
-	@$(BIN)/pytest -q -n auto --maxprocesses 4 -m '$(QUICK)' $(ARGS)
+	@$(BIN)/pytest -q -n $(WORKERS) -m '$(QUICK)' $(ARGS)
 
 check: ## lint, types, import contracts, docs
 	@.ci/environment

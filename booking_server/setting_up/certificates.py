@@ -31,8 +31,13 @@ def read_certificate(file: Path, *, host: str, now: datetime) -> list[x509.Certi
         ) from None
     names = _names(chain[0])
     if not any(_fits(name, host) for name in names):
-        said = "{file} is a certificate for {names}, not for {host}: get one for {host}, or change the address."
-        raise Invalid("certificate", said, file=file, names=", ".join(names) or "no name", host=host)
+        raise Invalid(
+            "certificate",
+            "{file} is a certificate for {names}, not for {host}: get one for {host}, or change the address.",
+            file=file,
+            names=", ".join(names) or "no name",
+            host=host,
+        )
     _in_force(file, chain[0], now)
     return chain
 
@@ -102,5 +107,10 @@ def _in_force(file: Path, certificate: x509.Certificate, now: datetime) -> None:
     if now >= ends:
         raise Invalid("certificate", "{file} ended on {ends:%Y-%m-%d}: get a new one.", file=file, ends=ends)
     if now < begins:
-        said = "{file} begins on {begins:%Y-%m-%d %H:%M} UTC and the clock here says {now:%Y-%m-%d %H:%M}: is it right?"
-        raise Invalid("certificate", said, file=file, begins=begins, now=now)
+        raise Invalid(
+            "certificate",
+            "{file} begins on {begins:%Y-%m-%d %H:%M} UTC and the clock here says {now:%Y-%m-%d %H:%M}: is it right?",
+            file=file,
+            begins=begins,
+            now=now,
+        )

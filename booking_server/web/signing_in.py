@@ -83,7 +83,7 @@ def give_recovery_code() -> Answer:
         return _second_page(found, form), status, headers
     answer = finish(found.account, how=(*found.how, "recovery"), after="/me/sign-in")
     used = gettext("You signed in with a recovery code. It is used up.")
-    still = ngettext("You have one left.", "You have %(num)s left.", left)
+    still = ngettext("You have %(num)s left.", "You have %(num)s left.", left)
     flash(f"{used} {still}")
     return answer
 

@@ -209,6 +209,10 @@ class Visitor:
         self._known = {"sign_in_name": name, "password": password}
         return self._say_who(self.see("/sign-in"))
 
+    def forgets(self) -> None:
+        """Do not say any more who it is when asked: what is asked is the question."""
+        self._known = {}
+
     def see(self, path: str, *, status: int = 200) -> Page:
         """Return the page at `path`. Raise PageProblem if its status is another."""
         page = self._open(Request(urljoin(self.address, path), headers=self.headers))  # noqa: S310

@@ -168,4 +168,5 @@ def test_an_administrator_adds_staff_and_closes_accounts(served: Served) -> None
     otto.post(otto.see(change), change, current=PASSWORD, password=again, again=again).must_say("Your password is changed.")
     page = staff.see(next(path for path, words in page.links if "otto" in words))
     staff.post(page, "/closing").must_say("otto can no longer sign in.")
+    otto.forgets()
     assert otto.see("/people").path == "/sign-in"

@@ -208,6 +208,7 @@ def test_an_old_session_proves_again_who_it_is_before_data_leave(served: Served)
     """Copy and erasure ask once more who sits there, and until then nothing is taken, shown or recorded."""
     aino, _ = _member(served)
     staff = served.visitor()
+    staff.forgets()
     page = staff.see(f"/people/{aino}/data")
     with served.desk.database.write() as tx:
         tx.execute(sessions.update().values(confirmed_at=served.desk.clock.now() - timedelta(minutes=11)))

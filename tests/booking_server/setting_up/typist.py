@@ -26,6 +26,9 @@ class Typist:
         self._read_to = 0
         self._pid, self._terminal = pty.fork()
         if self._pid == 0:
+            signal.signal(
+                signal.SIGINT, signal.SIG_DFL
+            )  # a run of tests in the background ignores Ctrl-C, and would hand that on
             os.execv(SERVER, [str(SERVER), *map(str, words)])  # noqa: S606 - our own program, in the child
 
     def reads(self, text: str) -> None:
