@@ -85,8 +85,13 @@ def port_is_free(port: int, *, why: str, unless: str = "") -> None:
             holder = _holder(port)
             if unless and f" {unless} " in holder:
                 return
-            said = "Port {port} ({why}) is taken{holder}: stop that, or begin again with another port in the address."
-            raise Invalid("port", said, port=port, why=why, holder=holder) from None
+            raise Invalid(
+                "port",
+                "Port {port} ({why}) is taken{holder}: stop that, or begin again with another port in the address.",
+                port=port,
+                why=why,
+                holder=holder,
+            ) from None
 
 
 def administrator_name(given: str) -> str:
@@ -126,15 +131,23 @@ def there_is_room(folder: Path, needed: int = FREE_BYTES_MIN) -> None:
     there = next(place for place in (folder, *folder.parents) if place.exists())
     free = shutil.disk_usage(there).free
     if free < needed:
-        said = "The disk of {folder} has {free} MB left; a hub needs at least {needed} MB to begin. Make room first."
-        raise Invalid("disk", said, folder=folder, free=free // 1_000_000, needed=needed // 1_000_000)
+        raise Invalid(
+            "disk",
+            "The disk of {folder} has {free} MB left; a hub needs at least {needed} MB to begin. Make room first.",
+            folder=folder,
+            free=free // 1_000_000,
+            needed=needed // 1_000_000,
+        )
 
 
 def units_may_write(state_folder: Path) -> None:
     """Raise Invalid for a folder that is shut to the hub's units, as every one is but theirs."""
     if state_folder != STATE_FOLDER:
-        said = "The hub's units write to {ours} alone: mount the disk that you mean there, and leave --state-folder out."
-        raise Invalid("state_folder", said, ours=STATE_FOLDER)
+        raise Invalid(
+            "state_folder",
+            "The hub's units write to {ours} alone: mount the disk that you mean there, and leave --state-folder out.",
+            ours=STATE_FOLDER,
+        )
 
 
 def database_answers(url: str) -> None:
@@ -160,10 +173,11 @@ def clock_can_be_right(now: datetime) -> None:
     """Raise Invalid where this program is younger than the clock's time: certificates and doors would go by a wrong one."""
     made = datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC)
     if now < made:
-        said = (
-            "This machine's clock says {now:%Y-%m-%d %H:%M} UTC, which is past: set it (timedatectl set-ntp true), then again."
+        raise Invalid(
+            "clock",
+            "This machine's clock says {now:%Y-%m-%d %H:%M} UTC, which is past: set it (timedatectl set-ntp true), then again.",
+            now=now,
         )
-        raise Invalid("clock", said, now=now)
 
 
 def _split(text: str, default: int = 443) -> tuple[str, int]:

@@ -139,8 +139,11 @@ def _check_kind(kind: Certificate, address: Address) -> None:
         checks.port_is_free(address.port, why="for the pages")
         return
     if not address.is_name or "." not in address.host or address.host.rpartition(".")[2] in _NOT_PUBLIC:
-        said = "Let's Encrypt knows only names of the public internet, and {host} is none: choose files or authority."
-        raise Invalid("certificate", said, host=address.host)
+        raise Invalid(
+            "certificate",
+            "Let's Encrypt knows only names of the public internet, and {host} is none: choose files or authority.",
+            host=address.host,
+        )
     if shutil.which("caddy") is None:
         raise Invalid(
             "certificate", "Caddy is not installed (apt-get install caddy): install it, or choose files or authority."
