@@ -23,7 +23,7 @@ demo: ## see it run: a small hub with doors, pages and an invoice (ONCE=1 plays 
 test: ## run the tests (12 minutes at most on two cores)
 	@.ci/parts test
 	@.ci/environment
-	@$(BIN)/pytest -q -n $(WORKERS) -m '$(QUICK)' $(ARGS)
+	@$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m '$(QUICK)' $(ARGS)
 
 check: ## lint, types, import contracts, docs
 	@.ci/environment

@@ -25,7 +25,7 @@ from typing import Any
 
 ATR = bytes.fromhex("3B8F8001804F0CA000000306030001000000006A")
 """What a reader says of a MIFARE Classic 1K (PC/SC part 3)."""
-READ_WITHIN_SECONDS = 3.0
+READ_WITHIN_SECONDS = 10.0
 HELD_SECONDS = 0.03
 """No hand takes a card away in the microsecond in which its last byte was sent; pcscd would say that it was torn off."""
 APART_SECONDS = 1.0
